@@ -1,0 +1,210 @@
+// Package migration reads a directory of migrations: which files a tool's
+// layout makes of it, which statements each script holds, on which lines, and
+// what can be said of a statement without a server (its static facts).
+//
+// It is a leaf: it imports nothing of ours, opens no connection, and never
+// decides whether a statement is good or bad. Rules do that, from the facts
+// gathered here.
+package migration
+
+// Direction tells an up script from its reversal.
+type Direction string
+
+// The two directions of a migration.
+const (
+	Up   Direction = "up"
+	Down Direction = "down"
+)
+
+// Migration is one step of a schema's history.
+type Migration struct {
+	// Version as the file spells it ("000002"); Number orders it.
+	Version string `json:"version"`
+	Number  int64  `json:"number"`
+	Name    string `json:"name"`
+	Up      Script `json:"up"`
+	// Down is nil where the layout found no reversal at all.
+	Down *Script `json:"down,omitempty"`
+}
+
+// Script is the part of a file that runs in one direction.
+type Script struct {
+	// File is slash-separated and relative to the root of the fs.FS it was
+	// loaded from, which is the repository's top.
+	File      string    `json:"file"`
+	Direction Direction `json:"direction"`
+	// Wrapped says that the tool opens a transaction around the whole script
+	// and commits at its end (goose's default). Otherwise each batch is sent
+	// as it stands, and a batch of several statements is one implicit
+	// transaction (PostgreSQL manual, 55.2.2.1 "Multiple Statements in a
+	// Simple Query").
+	Wrapped    bool        `json:"wrapped"`
+	Statements []Statement `json:"statements"`
+}
+
+// IsEmpty reports whether the script does nothing: no statement, or only
+// statements like SELECT 1 that read no relation and call nothing. Such a
+// down script declares its migration forward-only.
+func (s *Script) IsEmpty() bool {
+	if s == nil {
+		return true
+	}
+	for _, st := range s.Statements {
+		if !st.Facts.NoOp {
+			return false
+		}
+	}
+	return true
+}
+
+// Statement is one SQL statement of a script.
+type Statement struct {
+	File string `json:"file"`
+	// Line and EndLine are 1-based lines in File: of the statement's first
+	// token, and of its last (its data's terminator for COPY FROM stdin).
+	Line    int `json:"line"`
+	EndLine int `json:"end_line"`
+	// Offset is the byte offset of the first token in File.
+	Offset int `json:"offset"`
+	// SQL runs from the first token to the last, without the ending semicolon.
+	// It is the text as the tool would send it (after goose's ENVSUB).
+	SQL string `json:"sql"`
+	// Batch numbers the strings the tool sends: statements with the same
+	// number reach the server as one simple query.
+	Batch int `json:"batch"`
+	// CopyData is what follows COPY … FROM stdin, up to and without "\.".
+	CopyData []byte `json:"copy_data,omitempty"`
+	Facts    Facts  `json:"facts"`
+}
+
+// Facts are what the text alone tells about a statement.
+type Facts struct {
+	// Kind is the command's name as PostgreSQL's command tags spell it:
+	// "ALTER TABLE", "CREATE INDEX", "SELECT", …
+	Kind string `json:"kind"`
+	// Analysed is false where the grammar did not know the statement and Kind
+	// and the flags below come from its tokens; Actions are then incomplete.
+	Analysed bool `json:"analysed"`
+	// NoOp: reads no relation, calls no function, changes nothing.
+	NoOp bool `json:"no_op,omitempty"`
+	// Control is set for transaction control statements.
+	Control Control `json:"control,omitempty"`
+	// NoBlock: the server refuses it inside a transaction block (25001):
+	// CONCURRENTLY, VACUUM, CREATE DATABASE, ALTER SYSTEM, …
+	NoBlock bool `json:"no_block,omitempty"`
+	// MayCommit: CALL, or a DO whose body commits or rolls back. Wrapping it
+	// in a transaction would change what it does (2D000).
+	MayCommit bool `json:"may_commit,omitempty"`
+	// NeedsBlock: LOCK TABLE, SET LOCAL, SAVEPOINT, DECLARE CURSOR. Alone they
+	// fail or do nothing, and must keep doing so: never wrap them.
+	NeedsBlock bool `json:"needs_block,omitempty"`
+	// CopyFromStdin: the statement's data is in CopyData.
+	CopyFromStdin bool `json:"copy_from_stdin,omitempty"`
+	// Concurrently: CREATE/DROP/REINDEX INDEX CONCURRENTLY, DETACH … CONCURRENTLY,
+	// REFRESH … CONCURRENTLY.
+	Concurrently bool `json:"concurrently,omitempty"`
+	// Actions lists what the statement does to which object, in the order of
+	// the text; also what is found inside DO blocks, function bodies and
+	// assembled strings, where they can be read (Within says so).
+	Actions []Action `json:"actions,omitempty"`
+}
+
+// Control is a transaction control verb.
+type Control string
+
+// Transaction control verbs.
+const (
+	Begin      Control = "begin"
+	Commit     Control = "commit" // also END
+	Rollback   Control = "rollback"
+	Savepoint  Control = "savepoint"
+	RollbackTo Control = "rollback to"
+	Release    Control = "release"
+	Prepare    Control = "prepare transaction"
+)
+
+// Verb says what an Action does to its object.
+type Verb string
+
+// Verbs of actions.
+const (
+	Create      Verb = "create"
+	Drop        Verb = "drop"   // of a whole object, or of a Part of a table
+	Add         Verb = "add"    // a Part to a table or type
+	Alter       Verb = "alter"  // anything not named otherwise
+	Rename      Verb = "rename" // NewName; also of a Part
+	SetType     Verb = "set type"
+	SetNotNull  Verb = "set not null"
+	DropNotNull Verb = "drop not null"
+	SetDefault  Verb = "set default"
+	DropDefault Verb = "drop default"
+	Validate    Verb = "validate"
+	Attach      Verb = "attach"
+	Detach      Verb = "detach"
+	Truncate    Verb = "truncate"
+	Insert      Verb = "insert"
+	Update      Verb = "update" // Columns: the columns set
+	Delete      Verb = "delete"
+	Upsert      Verb = "upsert" // INSERT … ON CONFLICT DO UPDATE, MERGE … UPDATE; Columns: the columns set
+	Reindex     Verb = "reindex"
+	Refresh     Verb = "refresh"
+	Rewrite     Verb = "rewrite"    // CLUSTER, VACUUM FULL
+	SetSchema   Verb = "set schema" // NewName: the schema
+	Lock        Verb = "lock"
+	Replace     Verb = "replace" // CREATE OR REPLACE
+)
+
+// Action is one effect of a statement on one object.
+type Action struct {
+	Verb Verb `json:"verb"`
+	// Object is the kind of the object acted on, in the manual's words, lower
+	// case: "table", "column", "index", "constraint", "sequence", "schema",
+	// "type", "enum value", "view", "materialized view", "function",
+	// "procedure", "trigger", "partition", "domain", "extension", "policy",
+	// "rule", "statistics", "database", "default", …
+	Object string `json:"object"`
+	// Schema and Name as written, unquoted and case-folded; Schema is empty
+	// where the search path decides. For parts (column, constraint, trigger,
+	// partition) they name the table.
+	Schema string `json:"schema,omitempty"`
+	Name   string `json:"name,omitempty"`
+	// Part is the column, constraint, trigger, enum value or partition.
+	Part string `json:"part,omitempty"`
+	// NewName after a rename, or the new schema.
+	NewName string `json:"new_name,omitempty"`
+	// Type of an added or changed column, deparsed ("numeric(12,2)").
+	Type string `json:"type,omitempty"`
+	// Columns set by an UPDATE, upsert or MERGE; keys of an index or key
+	// constraint, in order, deparsed where they are expressions.
+	Columns []string `json:"columns,omitempty"`
+	// Refs is the table a foreign key points to ("schema.name" or "name").
+	Refs string `json:"refs,omitempty"`
+	// Constraint kind: "check", "foreign key", "unique", "primary key",
+	// "exclude", "not null".
+	Constraint string `json:"constraint,omitempty"`
+	// Definition is the deparsed clause or statement, for building a rewrite:
+	// of a column ("total bigint DEFAULT 0"), a constraint without its name
+	// ("CHECK (total > 0)"), an index (the whole statement), a view's query.
+	Definition string `json:"definition,omitempty"`
+	// Using is the expression of ALTER COLUMN … TYPE … USING.
+	Using string `json:"using,omitempty"`
+	// Values of an enum that is created, in order.
+	Values []string `json:"values,omitempty"`
+
+	IfExists     bool `json:"if_exists,omitempty"`
+	IfNotExists  bool `json:"if_not_exists,omitempty"`
+	Concurrently bool `json:"concurrently,omitempty"`
+	NotValid     bool `json:"not_valid,omitempty"`
+	Cascade      bool `json:"cascade,omitempty"`
+	Unique       bool `json:"unique,omitempty"`
+	HasWhere     bool `json:"has_where,omitempty"`
+	// Temporary: the object lives in the session only.
+	Temporary bool `json:"temporary,omitempty"`
+
+	// Line in the file where this action stands (the statement's first line
+	// where the position is not known).
+	Line int `json:"line"`
+	// Within names where the action was found if not in the statement itself:
+	// "DO block", "function f", "EXECUTE string".
+	Within string `json:"within,omitempty"`
+}

@@ -1,0 +1,262 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// ObservationVersion is the version of the Observation's JSON. It grows by
+// additions only; a change of meaning raises it.
+const ObservationVersion = "1"
+
+// Observation is everything that was found out about a change: facts only, no
+// judgement. It is kept as JSON and can be judged again.
+type Observation struct {
+	SchemaVersion string         `json:"schema_version"`
+	Engine        Engine         `json:"engine"`
+	Target        TargetFacts    `json:"target"`
+	Snapshot      *SnapshotFacts `json:"snapshot"` // nil: none, the baseline was built from merged migrations
+	Base          string         `json:"base"`
+	Head          string         `json:"head"`
+	Dir           string         `json:"dir"`
+	Layout        string         `json:"layout"`
+	Files         []FileChange   `json:"files"`
+	// Migrations pending in this change, in the order they were applied.
+	Migrations []Migration `json:"migrations"`
+	// Merged migrations (of the base ref), without their scripts.
+	Merged []MergedMigration `json:"merged,omitempty"`
+	Locks  []LockWindow      `json:"lock_windows"`
+	// Tables of the baseline by "schema.name": every table that a window,
+	// rewrite, scan or reversal fact names, and their partition roots.
+	Tables map[string]Table `json:"tables"`
+	// BaselineColumns lists the columns of every table of the baseline.
+	BaselineColumns map[string][]string `json:"baseline_columns,omitempty"`
+	Resolution      Resolution          `json:"resolution"`
+	Reverse         *Reverse            `json:"reverse,omitempty"` // nil: not walked
+	Phases          []Phase             `json:"phases"`
+}
+
+// Engine names the product and the server's version.
+type Engine struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// TargetFacts tell where it ran.
+type TargetFacts struct {
+	Kind   string `json:"kind"`
+	Detail string `json:"detail"`
+}
+
+// SnapshotFacts tell what it ran on.
+type SnapshotFacts struct {
+	snapshot.Source
+	snapshot.Manifest
+	// CaughtUp lists merged migrations that the snapshot's ledger lacked and
+	// that were applied to the baseline first.
+	CaughtUp []string `json:"caught_up,omitempty"`
+	Ledger   string   `json:"ledger,omitempty"` // the ledger table found
+}
+
+// FileChange is one file of the migration directory that differs from base.
+type FileChange struct {
+	Path   string `json:"path"`
+	Status string `json:"status"`         // "added", "edited", "deleted", "renamed"
+	From   string `json:"from,omitempty"` // old path, for renamed
+	// FirstLine that differs, for edited; 1-based.
+	FirstLine int `json:"first_line,omitempty"`
+	// Merged: the file belongs to a migration of the base ref.
+	Merged bool `json:"merged"`
+	// Version of the migration the file belongs to.
+	Version string `json:"version,omitempty"`
+}
+
+// MergedMigration is what rules on order need of one that is merged.
+type MergedMigration struct {
+	Version string `json:"version"`
+	Number  int64  `json:"number"`
+	Name    string `json:"name"`
+	File    string `json:"file"`
+}
+
+// Migration is a pending migration, what is known of it and what it did.
+type Migration struct {
+	migration.Migration
+	// Apply is the measured run; its Statements are parallel to Up's up to
+	// the one that failed. Down and ReUp are runs of the reverse walk.
+	Apply    *Run `json:"apply,omitempty"`
+	Reversed *Run `json:"reversed,omitempty"`
+	ReUp     *Run `json:"re_up,omitempty"`
+}
+
+// Run is one execution of one script.
+type Run struct {
+	Statements []StatementRun `json:"statements"`
+	Failure    *Failure       `json:"failure,omitempty"`
+	// RolledBack: the failure undid the statements of this run from this
+	// index on; -1 nothing was undone.
+	MS float64 `json:"ms"`
+}
+
+// StatementRun is what one statement did.
+type StatementRun struct {
+	DurationMS float64 `json:"duration_ms"`
+	// Tag is the server's command tag ("ALTER TABLE", "UPDATE 3").
+	Tag       string `json:"tag"`
+	Rows      int64  `json:"rows"`
+	WALBytes  int64  `json:"wal_bytes"`
+	TempBytes int64  `json:"temp_bytes"`
+	// How it ran: "implicit transaction", "explicit transaction", "autocommit".
+	How      string    `json:"how"`
+	Rewrites []Rewrite `json:"rewrites,omitempty"`
+	Scans    []Scan    `json:"scans,omitempty"`
+	Messages []Message `json:"messages,omitempty"`
+	// ToCommitMS is the time from the statement's start to the reply of the
+	// COMMIT that ended its transaction: the upper bound of its row locks.
+	ToCommitMS float64 `json:"to_commit_ms,omitempty"`
+	// InvalidIndexes names indexes it left behind invalid.
+	InvalidIndexes []string `json:"invalid_indexes,omitempty"`
+	LockTimeout    string   `json:"lock_timeout,omitempty"`
+}
+
+// Rewrite is a file of a relation that was written anew (its relfilenode
+// changed, by OID).
+type Rewrite struct {
+	Relation string `json:"relation"`
+	// Part: "heap", "index", "toast", "sequence", "materialized view".
+	Part string `json:"part"`
+	// Table that the part belongs to (itself for "heap").
+	Table string `json:"table"`
+	// Existing: the table was in the baseline.
+	Existing bool `json:"existing"`
+	// Emptied: new file without the old rows (TRUNCATE).
+	Emptied bool  `json:"emptied,omitempty"`
+	Bytes   int64 `json:"bytes"` // of the new file
+}
+
+// Scan is a table read whole by one statement.
+type Scan struct {
+	Table    string `json:"table"`
+	Rows     int64  `json:"rows"`
+	Existing bool   `json:"existing"`
+}
+
+// Message is a warning or notice the server sent.
+type Message struct {
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	Text     string `json:"text"`
+}
+
+// Failure is a statement the server refused, as data.
+type Failure struct {
+	Statement int    `json:"statement"` // index in the script; -1: at COMMIT
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	Column    int    `json:"column,omitempty"`
+	Code      string `json:"code"` // SQLSTATE
+	Message   string `json:"message"`
+	Detail    string `json:"detail,omitempty"`
+	Hint      string `json:"hint,omitempty"`
+	Where     string `json:"where,omitempty"`
+	// CommitRolledBack: COMMIT was answered by ROLLBACK.
+	CommitRolledBack bool `json:"commit_rolled_back,omitempty"`
+}
+
+// LockWindow is a lockbudget.Window with its names resolved.
+type LockWindow struct {
+	Relation string `json:"relation"` // schema.name of what was locked
+	Kind     string `json:"kind"`     // "table", "index", "toast", "sequence", "view", …
+	// Table the lock counts for: an index's or toast's table, else Relation.
+	Table         string   `json:"table"`
+	Mode          string   `json:"mode"`
+	Blocks        []string `json:"blocks"` // reads, writes, ddl
+	AtLeastMS     float64  `json:"at_least_ms"`
+	AtMostMS      float64  `json:"at_most_ms"`
+	AtMostAloneMS float64  `json:"at_most_alone_ms"`
+	// Migration and Statement index the statement that took it.
+	Migration int    `json:"migration"`
+	Statement int    `json:"statement"`
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	EndLine   int    `json:"end_line"`
+	// HeldDuring lists the later statements that ran meanwhile.
+	HeldDuring []StatementRef `json:"held_during,omitempty"`
+	// Existing: the relation was in the baseline. Locks on what the change
+	// itself created block nobody.
+	Existing bool   `json:"existing"`
+	Waited   bool   `json:"waited,omitempty"`
+	Witness  string `json:"witness"`
+	// OpenedMS and ClosedMS are the outer edges since the start of the apply
+	// walk, for drawing.
+	OpenedMS float64 `json:"opened_ms"`
+	ClosedMS float64 `json:"closed_ms"`
+	Session  int64   `json:"session"`
+	// RowLocks marks the row locks of DML: an upper bound, not judged.
+	RowLocks bool  `json:"row_locks,omitempty"`
+	Rows     int64 `json:"rows,omitempty"`
+}
+
+// StatementRef points to a statement.
+type StatementRef struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Table is what the baseline says of one table.
+type Table struct {
+	Rows  int64 `json:"rows"` // counted or estimated after ANALYZE
+	Bytes int64 `json:"bytes"`
+	// Root is the partitioned table it belongs to, "" for none. RootRows and RootBytes sum
+	// the whole tree (equal to Rows and Bytes without partitions).
+	Root      string `json:"root,omitempty"`
+	RootRows  int64  `json:"root_rows"`
+	RootBytes int64  `json:"root_bytes"`
+}
+
+// Resolution is what the sampler achieved.
+type Resolution struct {
+	Every     time.Duration `json:"every"`
+	Looks     int           `json:"looks"`
+	MedianGap time.Duration `json:"median_gap"`
+	MaxGap    time.Duration `json:"max_gap"`
+}
+
+// Reverse is what the reverse walk found.
+type Reverse struct {
+	// Changes between the baseline and the schema after all downs. Each says
+	// which migration's up script touched the object (index into Migrations, -1 unknown).
+	Changes []SchemaChange `json:"changes,omitempty"`
+	// Losses are tables where rows of the baseline are gone or altered.
+	Losses []DataChange `json:"losses,omitempty"`
+	// Compared counts the tables whose rows were compared; the others were
+	// proven untouched.
+	Compared int `json:"compared"`
+}
+
+// SchemaChange is one difference left after the reverse walk.
+type SchemaChange struct {
+	snapshot.Change
+	Migration int `json:"migration"`
+	// AllowedBy is set where a forward-only migration touched the object: its version.
+	ForwardOnly bool `json:"forward_only,omitempty"`
+}
+
+// DataChange tells how a table's rows differ from the baseline's, read in the
+// baseline's columns.
+type DataChange struct {
+	Table string `json:"table"`
+	// Now is the table's name after the walk ("" if it is gone).
+	Now        string `json:"now"`
+	RowsBefore int64  `json:"rows_before"`
+	Missing    int64  `json:"missing"` // rows of before that are not there any more
+	Added      int64  `json:"added"`
+	// Columns that could not be read any more.
+	GoneColumns []string `json:"gone_columns,omitempty"`
+	// Examples of missing rows, by their key.
+	Examples    []string `json:"examples,omitempty"`
+	Migration   int      `json:"migration"`
+	ForwardOnly bool     `json:"forward_only,omitempty"`
+}

@@ -1,0 +1,153 @@
+// Package lockbudget turns sightings of locks into lock windows with honest
+// bounds, and windows into breaches of a budget.
+//
+// What lives here: the vocabulary (Lock, Sample, Stamp, Recording, Window,
+// Budget, Breach), the recording loop, and the pure fold and judgement over a
+// finished recording. What never will: SQL, drivers, or the names of lock
+// modes; each engine's sampler brings the mode and its Impact along.
+package lockbudget
+
+import (
+	"context"
+	"time"
+)
+
+// Impact is what ordinary sessions cannot do while a lock is held or awaited.
+type Impact uint8
+
+// Impacts; a lock may have several.
+const (
+	BlocksReads Impact = 1 << iota
+	BlocksWrites
+	BlocksDDL // other DDL, VACUUM, ANALYZE
+)
+
+// Strings lists the impact in the words of reports: "reads", "writes", "ddl".
+func (i Impact) Strings() []string {
+	s := []string{}
+	for _, n := range []struct {
+		bit  Impact
+		name string
+	}{{BlocksReads, "reads"}, {BlocksWrites, "writes"}, {BlocksDDL, "ddl"}} {
+		if i&n.bit != 0 {
+			s = append(s, n.name)
+		}
+	}
+	return s
+}
+
+// Lock is one row of a server's lock table, at one instant.
+type Lock struct {
+	// Session is the holder: a backend's process id, a thread's id.
+	Session int64
+	// Object is the engine's stable key of the locked relation (PostgreSQL:
+	// the OID in decimal); names are resolved after the run, since a relation
+	// made in an open transaction has none yet for others.
+	Object string
+	// Mode in the server's own spelling ("ACCESS EXCLUSIVE").
+	Mode   string
+	Impact Impact
+	// Granted is false while the lock is awaited; a waiting request blocks
+	// newcomers as a granted one does (measured, PostgreSQL 15 and 18).
+	Granted bool
+}
+
+// Interval is a pair of instants since the start of the recording, between
+// which something became true: sent and received of one round trip.
+type Interval struct {
+	Sent, Received time.Duration
+}
+
+// Sample is what one look at the lock table showed. Its content was true at
+// some instant within At.
+type Sample struct {
+	At Interval
+	// Last is the latest look that showed the very same locks (equal to At
+	// for a single look); Count is how many looks did, MaxGap the longest time from one
+	// look's sent to the next one's received among them.
+	Last   Interval
+	Count  int
+	MaxGap time.Duration
+	// Boundary: taken between two statements, so complete for everything an
+	// open transaction holds.
+	Boundary bool
+	Locks    []Lock
+}
+
+// Event says what a Stamp marks.
+type Event string
+
+// Events of the migration's connection.
+const (
+	Statement Event = "statement"
+	Commit    Event = "commit" // or the end of whatever transaction was open, ROLLBACK included
+)
+
+// Stamp is the client's own clock around one exchange with the server.
+type Stamp struct {
+	Event Event
+	// Statement numbers the statement within the recording, from 0; for
+	// Commit, the last statement of the transaction.
+	Statement int
+	At        Interval
+	// Released: after this exchange the transaction's locks were gone: a
+	// commit, a rollback, an error, or a statement in autocommit.
+	Released bool
+	// InBlock: the statement ran inside a transaction that was still open
+	// when it ended, so the next boundary sample is complete.
+	InBlock bool
+}
+
+// Recording is everything seen during one walk.
+type Recording struct {
+	Every   time.Duration // the ticker's aim
+	Stamps  []Stamp
+	Samples []Sample
+	// Looks, MedianGap and MaxGap tell the resolution actually achieved. A gap is the
+	// time from one look's sent to the next one's received.
+	Looks             int
+	MedianGap, MaxGap time.Duration
+}
+
+// Witness tells what proves a window.
+type Witness string
+
+// Witnesses, strongest first.
+const (
+	ByBoundary  Witness = "boundary"  // complete inside a transaction
+	ByTicker    Witness = "ticker"    // seen by ticks only
+	ByStatement Witness = "statement" // bounded by the statement's duration only
+)
+
+// Window is one relation, one mode, one holder, from acquisition to release.
+type Window struct {
+	Object  string
+	Mode    string
+	Impact  Impact
+	Session int64
+	// Statement took the lock; Through is the last statement that ran while
+	// it was held.
+	Statement, Through int
+	// Opened and Closed bound the two edges.
+	Opened, Closed Interval
+	// AtLeast and AtMost bound the length.
+	AtLeast, AtMost time.Duration
+	// AtMostAlone is the upper bound had the window ended with the statement
+	// that took the lock.
+	AtMostAlone time.Duration
+	// Waited: seen ungranted at least once.
+	Waited  bool
+	Witness Witness
+}
+
+// Sampler looks at the lock table once, on a connection of its own that never
+// holds a transaction or a snapshot open between looks.
+type Sampler interface {
+	Sample(ctx context.Context) ([]Lock, error)
+}
+
+// Limit is the longest time an impact may last on relations that match.
+type Limit struct {
+	Impact Impact // exactly one bit
+	Max    time.Duration
+}

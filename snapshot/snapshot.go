@@ -1,0 +1,136 @@
+// Package snapshot holds the vocabulary of restored state: where a snapshot
+// comes from (Source), what it contains (Manifest), the ephemeral server a run
+// made for it (Target), and a database's structure and its difference to
+// another (Schema, Change).
+//
+// It is a leaf of plain data and pure functions. Restoring, reading catalogues
+// and provisioning servers live in its sub-packages, one per engine and one
+// per kind of target.
+package snapshot
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Source is a stored copy of a database.
+type Source struct {
+	Path string `json:"source"`
+	// Format: "custom" (pg_dump -Fc) or "plain" (SQL), by magic bytes.
+	Format string `json:"format"`
+	// Compression around the format: "", "gzip" or "zstd".
+	Compression string `json:"compression,omitempty"`
+	// WantSHA256 is the digest asked for by #sha256=, lower-case hex.
+	WantSHA256 string `json:"-"`
+	SHA256     string `json:"sha256"`
+	Size       int64  `json:"size"` // of the file, bytes
+	// ServerVersion the dump was taken from ("15.18"), where it says so.
+	ServerVersion string `json:"server_version,omitempty"`
+	// DumpVersion is the version of the tool that wrote it, where it says so.
+	DumpVersion string `json:"dump_version,omitempty"`
+}
+
+// Manifest is what a baseline holds after the restore.
+type Manifest struct {
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"`
+	// Skipped lists what the restore tolerated: roles, tablespaces, ACLs.
+	Skipped []string `json:"skipped,omitempty"`
+}
+
+// Spec is what a run wants of a provisioner.
+type Spec struct {
+	// Run identifies this run; it labels everything that is made.
+	Run string
+	// Version wanted: a major ("16"), or "" for the newest that can be had.
+	Version string
+	// Image for containers, "" for the default of the version.
+	Image string
+	// Expires is when any later start of the tool may destroy the target.
+	Expires time.Time
+	// Keep says that the target outlives this process (until Expires).
+	Keep bool
+	// Bytes of disk the restored data will take, estimated; 0 if unknown.
+	Bytes int64
+	// Settings for the server's configuration, from the engine.
+	Settings map[string]string
+}
+
+// Offer is a provisioner's answer: what it would start, or why it cannot.
+type Offer struct {
+	OK      bool
+	Kind    string // "container", "local", "embedded"
+	Version string // the server's version, as exact as it is known beforehand
+	// Exact is false where Version is not the major that was wanted.
+	Exact bool
+	// Detail says what serves it ("server binaries 16.4 in /usr/lib/postgresql/16/bin"),
+	// or why nothing can ("no Docker engine answers on unix:///var/run/docker.sock").
+	Detail string
+	// Place is the provisioner's own: an image's name, a directory of binaries.
+	Place string
+}
+
+// Provisioner makes ephemeral servers of one kind.
+type Provisioner interface {
+	// Kind as --target spells it.
+	Kind() string
+	// Offer looks without changing anything but caches.
+	Offer(ctx context.Context, spec Spec) Offer
+	// Provision starts the server of an offer and waits until it answers.
+	Provision(ctx context.Context, spec Spec, offer Offer) (*Target, error)
+	// Attach finds a target again that an earlier process left running.
+	Attach(ctx context.Context, h Handle) (*Target, error)
+	// Destroy stops and removes the server behind a handle; gone already is
+	// no error.
+	Destroy(ctx context.Context, h Handle) error
+	// Reap destroys what earlier runs left behind: their process is gone and
+	// they were not kept, or their time is up. It returns what it removed.
+	Reap(ctx context.Context) ([]string, error)
+}
+
+// Handle is how a target is found again by another process; plain data.
+type Handle struct {
+	Kind    string    `json:"kind"`
+	Run     string    `json:"run"`
+	ID      string    `json:"id"` // container id, or scratch directory
+	Host    string    `json:"host"`
+	Port    int       `json:"port"`
+	Expires time.Time `json:"expires"`
+	// Password of the administrator: the file that holds a Handle is 0600.
+	Password string `json:"password"`
+	// Bin is the directory of server binaries (local, embedded).
+	Bin   string `json:"bin,omitempty"`
+	Image string `json:"image,omitempty"`
+}
+
+// Target is an ephemeral server that this run created and will destroy.
+type Target struct {
+	Kind    string
+	Version string // "16.4", as the server says
+	Detail  string
+	// Why this kind was picked, where --target auto did the picking.
+	Host     string
+	Port     int
+	User     string // the administrator's name ("postgres")
+	Password string
+	Tools    Tools
+	Handle   Handle
+	// Close stops and removes the server. It works on a context of its own
+	// where the caller's is done, and may be called twice.
+	Close func(ctx context.Context) error
+}
+
+// Tools runs client programs of the server's own version (pg_restore, psql),
+// where the server is.
+type Tools interface {
+	// Run starts one program and waits. The connection's environment (host,
+	// port, user, password) is set; name is bare ("pg_restore"). Its error is
+	// an *exec.ExitError, or one that says the program is missing (ErrNoTool).
+	Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error
+	// Share makes a local file readable to those programs and returns its
+	// path there, and a function that takes it away again.
+	Share(ctx context.Context, path string) (string, func(), error)
+	// Free returns the free bytes where the server keeps its data.
+	Free(ctx context.Context) (int64, error)
+}
