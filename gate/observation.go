@@ -102,6 +102,9 @@ type Run struct {
 
 // StatementRun is what one statement did.
 type StatementRun struct {
+	// StartMS since the start of the walk, for drawing; 0 for all where it is
+	// not known.
+	StartMS    float64 `json:"start_ms,omitempty"`
 	DurationMS float64 `json:"duration_ms"`
 	// Tag is the server's command tag ("ALTER TABLE", "UPDATE 3").
 	Tag       string `json:"tag"`
