@@ -243,8 +243,13 @@ type Reverse struct {
 type SchemaChange struct {
 	snapshot.Change
 	Migration int `json:"migration"`
-	// AllowedBy is set where a forward-only migration touched the object: its version.
+	// ForwardOnly: a migration that declares itself forward-only changed the
+	// object, so the difference is listed and is no drift.
 	ForwardOnly bool `json:"forward_only,omitempty"`
+	// File and Line of the script to blame: the down script's statement that
+	// touched the object last, else the down script's first line.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
 }
 
 // DataChange tells how a table's rows differ from the baseline's, read in the
@@ -262,4 +267,7 @@ type DataChange struct {
 	Examples    []string `json:"examples,omitempty"`
 	Migration   int      `json:"migration"`
 	ForwardOnly bool     `json:"forward_only,omitempty"`
+	// File and Line as in SchemaChange.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
 }

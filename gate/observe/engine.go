@@ -6,6 +6,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/lockbudget"
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
@@ -71,16 +72,42 @@ type ScanFact struct {
 	Rows   int64
 }
 
-// Baseline is the restored snapshot: clones are made of it, and it is read,
-// never written.
-type Baseline interface {
-	// Clone makes a fresh copy for one experiment.
-	Clone(ctx context.Context, name string) (Clone, error)
-	// Schema of the baseline.
-	Schema(ctx context.Context) (snapshot.Schema, error)
+// Watcher is the observer's connection: it looks at the lock table and reads
+// the server's own counters, and never holds a transaction open.
+type Watcher interface {
+	lockbudget.Sampler
+	// WALPosition is the server's write position, bytes.
+	WALPosition(ctx context.Context) (uint64, error)
+	Close(ctx context.Context) error
 }
 
-// Clone is a copy of the baseline that an experiment may change.
-type Clone interface {
+// Database is read before and after the walks.
+type Database interface {
 	Schema(ctx context.Context) (snapshot.Schema, error)
+	// Catalog lists relations by key.
+	Catalog(ctx context.Context) (map[string]snapshot.Relation, error)
+}
+
+// Lab is what an engine brings to an experiment: the baseline, which is only
+// read, one fresh clone of it, and the connections to the clone.
+type Lab struct {
+	Baseline, Clone Database
+	Open            func(ctx context.Context) (Session, error)
+	Watch           func(ctx context.Context) (Watcher, error)
+	// Impact of a lock, once the relation's kind is known.
+	Impact func(mode, kind string, existed bool) lockbudget.Impact
+	// Compare reads the rows of tables that differ; only those in only, if
+	// it is not nil. The second result counts the tables that were compared.
+	Compare func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error)
+}
+
+// Options of the walks.
+type Options struct {
+	// Every is the ticker's aim; zero looks at boundaries only.
+	Every time.Duration
+	// MaxGap voids the run where the ticker was the only witness and looked
+	// away for longer.
+	MaxGap time.Duration
+	// OnStatement is called before each statement, for progress. May be nil.
+	OnStatement func(s migration.Statement)
 }

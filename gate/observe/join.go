@@ -1,0 +1,174 @@
+package observe
+
+import (
+	"errors"
+	"sort"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/lockbudget"
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// joiner puts names to keys and books facts to statements, after the walk.
+type joiner struct {
+	before, after map[string]snapshot.Relation
+	impact        func(mode, kind string, existed bool) lockbudget.Impact
+	ids           []statementID
+	named         map[string]bool // tables that some fact names, by key
+}
+
+// name notes that a fact names the table and returns its "schema.name".
+func (j *joiner) name(table string) string {
+	if j.named == nil {
+		j.named = map[string]bool{}
+	}
+	j.named[table] = true
+	r, _, ok := relationOf(table, j.before, j.after)
+	if !ok {
+		return ""
+	}
+	return r.QualifiedName()
+}
+
+// windows resolves the recording's lock windows. Relations that the walk both
+// made and dropped have no name in either catalogue; nobody else could have
+// wanted them, so they are left out.
+func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
+	o.Locks = []gate.LockWindow{}
+	for _, w := range rec.Windows() {
+		r, existed, known := relationOf(w.Object, j.before, j.after)
+		if !known || w.Statement >= len(j.ids) {
+			continue
+		}
+		id := j.ids[w.Statement]
+		st := o.Migrations[id.migration].Up.Statements[id.statement]
+		lw := gate.LockWindow{
+			Relation: r.QualifiedName(), Kind: r.Kind, Table: j.name(r.Table), Mode: w.Mode,
+			Blocks:    j.impact(w.Mode, r.Kind, existed).Strings(),
+			AtLeastMS: ms(w.AtLeast), AtMostMS: ms(w.AtMost), AtMostAloneMS: ms(w.AtMostAlone),
+			Migration: id.migration, Statement: id.statement,
+			File: st.File, Line: st.Line, EndLine: st.EndLine,
+			Existing: existed, Waited: w.Waited, Witness: string(w.Witness),
+			OpenedMS: ms(w.Opened.Sent), ClosedMS: ms(w.Closed.Received), Session: w.Session,
+		}
+		for n := w.Statement + 1; n <= w.Through && n < len(j.ids); n++ {
+			later := o.Migrations[j.ids[n].migration].Up.Statements[j.ids[n].statement]
+			lw.HeldDuring = append(lw.HeldDuring, gate.StatementRef{File: later.File, Line: later.Line})
+		}
+		o.Locks = append(o.Locks, lw)
+		if rows, ok := j.rowLocks(o, id, lw); ok {
+			o.Locks = append(o.Locks, rows)
+		}
+	}
+	sort.SliceStable(o.Locks, func(a, b int) bool {
+		x, y := o.Locks[a], o.Locks[b]
+		if x.Migration != y.Migration {
+			return x.Migration < y.Migration
+		}
+		if x.Statement != y.Statement {
+			return x.Statement < y.Statement
+		}
+		if x.Table != y.Table {
+			return x.Table < y.Table
+		}
+		return x.Relation < y.Relation
+	})
+}
+
+// rowLocks derives the window of row locks that DML holds beside its table
+// lock: they are not in the lock table, so all that is known is the time from
+// the statement's start to its COMMIT, an upper bound.
+func (j *joiner) rowLocks(o *gate.Observation, id statementID, lw gate.LockWindow) (gate.LockWindow, bool) {
+	run := o.Migrations[id.migration].Apply.Statements[id.statement]
+	verb, _, _ := strings.Cut(run.Tag, " ")
+	writes := lw.Mode == "ROW EXCLUSIVE" && (verb == "UPDATE" || verb == "DELETE" || verb == "MERGE")
+	locks := lw.Mode == "ROW SHARE" && verb == "SELECT"
+	if !lw.Existing || lw.Kind == "index" || run.Rows == 0 || !(writes || locks) {
+		return lw, false
+	}
+	lw.Mode, lw.RowLocks, lw.Rows = "row locks", true, run.Rows
+	lw.Blocks = lockbudget.BlocksWrites.Strings()
+	lw.AtLeastMS, lw.AtMostMS, lw.AtMostAloneMS = 0, run.ToCommitMS, run.DurationMS
+	return lw, true
+}
+
+// files books rewrites and scans to the statements that caused them.
+func (j *joiner) files(o *gate.Observation, facts []Facts) {
+	for n, f := range facts {
+		id := j.ids[n]
+		m := &o.Migrations[id.migration]
+		if id.statement >= len(m.Apply.Statements) {
+			continue
+		}
+		run := &m.Apply.Statements[id.statement]
+		truncates := false
+		for _, a := range m.Up.Statements[id.statement].Facts.Actions {
+			truncates = truncates || a.Verb == migration.Truncate
+		}
+		for _, file := range f.Files {
+			r, existed, known := relationOf(file.Object, j.before, j.after)
+			if !known {
+				continue
+			}
+			run.Rewrites = append(run.Rewrites, gate.Rewrite{
+				Relation: r.QualifiedName(), Part: part(r.Kind), Table: j.name(r.Table), Existing: existed,
+				Emptied: truncates || (file.Bytes == 0 && r.Bytes > 0), Bytes: file.Bytes,
+			})
+		}
+		for _, s := range f.Scans {
+			r, existed, known := relationOf(s.Object, j.before, j.after)
+			if known {
+				run.Scans = append(run.Scans, gate.Scan{Table: j.name(r.Object), Rows: s.Rows, Existing: existed})
+			}
+		}
+	}
+}
+
+// part is the word for a relation's role in a rewrite.
+func part(kind string) string {
+	switch kind {
+	case "table", "partitioned table":
+		return "heap"
+	case "toast", "toast index":
+		return "toast"
+	default:
+		return kind
+	}
+}
+
+// tables adds what the baseline knows of every table that a fact names, with
+// the sums of partitioned trees.
+func (j *joiner) tables(o *gate.Observation) {
+	o.Tables = map[string]gate.Table{}
+	o.BaselineColumns = map[string][]string{}
+	rows, bytes := map[string]int64{}, map[string]int64{}
+	for _, r := range j.before {
+		if r.Table != r.Object || r.Columns == nil {
+			continue
+		}
+		o.BaselineColumns[r.QualifiedName()] = r.Columns
+		if r.Root != "" {
+			rows[r.Root] += r.Rows
+			bytes[r.Root] += r.Bytes
+		}
+	}
+	for key := range j.named {
+		r, ok := j.before[key]
+		if !ok {
+			continue
+		}
+		t := gate.Table{Rows: r.Rows, Bytes: r.Bytes, RootRows: r.Rows, RootBytes: r.Bytes}
+		switch root, ok := j.before[r.Root]; {
+		case ok && r.Root != r.Object:
+			t.Root, t.RootRows, t.RootBytes = root.QualifiedName(), rows[r.Root], bytes[r.Root]
+		case r.Kind == "partitioned table":
+			t.RootRows, t.RootBytes = rows[key], bytes[key]
+		}
+		o.Tables[r.QualifiedName()] = t
+	}
+}
+
+// asVoid is errors.As for the one type the recorder's check returns.
+func asVoid(err error, target **lockbudget.VoidError) bool { return errors.As(err, target) }
