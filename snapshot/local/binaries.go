@@ -1,0 +1,227 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// binaries is a directory of PostgreSQL programs of one version.
+type binaries struct {
+	dir     string
+	version string // "15.18", "19beta1"
+	major   int
+}
+
+// places are where packagers put server binaries, as globs; the newest of
+// several is told by the programs themselves, not by the path.
+var places = []string{
+	"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
+	"/usr/pgsql-*/bin",                                   // PGDG on Red Hat and its kin
+	"/usr/lib/postgresql*/bin",                           // SUSE
+	"/usr/libexec/postgresql*",                           // Alpine
+	"/opt/homebrew/opt/postgresql@*/bin",                 // Homebrew on Apple silicon
+	"/usr/local/opt/postgresql@*/bin",                    // Homebrew on Intel
+	"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",    // Homebrew on Linux
+	"/Applications/Postgres.app/Contents/Versions/*/bin", // Postgres.app
+	"/usr/local/pgsql/bin",                               // built from source
+	"/usr/local/bin", "/usr/bin",
+}
+
+// find lists the directories that hold all the programs named, best first:
+// newest version, then order of looking. It also returns what it looked at.
+func (m *machine) find(ctx context.Context, programs ...string) (found []binaries, looked []string) {
+	dirs := slices.Clone(m.opt.Bins)
+	if list := filepath.SplitList(m.opt.Path); len(list) > 0 {
+		looked = append(looked, "PATH")
+		for _, d := range list {
+			if filepath.IsAbs(d) { // a relative entry would run what the repository under test brings along
+				dirs = append(dirs, d)
+			}
+		}
+	}
+	if d := m.pgConfig(ctx); d != "" {
+		dirs = append(dirs, d)
+		looked = append(looked, "pg_config --bindir ("+d+")")
+	}
+	looked = append(append([]string{}, m.opt.Bins...), looked...)
+	for _, glob := range places {
+		matches, _ := filepath.Glob(glob) // the only error is a bad pattern
+		dirs = append(dirs, matches...)
+	}
+	looked = append(looked, places...)
+
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		// The directory may be a link, or full of links to the real one.
+		program, err := filepath.EvalSymlinks(filepath.Join(dir, programs[0]))
+		if err != nil {
+			continue
+		}
+		real := filepath.Dir(program)
+		if seen[real] || !hasPrograms(real, programs) {
+			continue
+		}
+		seen[real] = true
+		b, err := inspect(ctx, real, programs[0])
+		if err == nil {
+			found = append(found, b)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b binaries) int { return compareVersions(b.version, a.version) })
+	return found, looked
+}
+
+// pgConfig asks the pg_config on the path, which knows where the server
+// binaries are that the path does not have.
+func (m *machine) pgConfig(ctx context.Context) string {
+	for _, d := range filepath.SplitList(m.opt.Path) {
+		if !filepath.IsAbs(d) {
+			continue
+		}
+		if program := filepath.Join(d, "pg_config"); executable(program) {
+			out, err := output(ctx, program, "--bindir")
+			if err == nil && filepath.IsAbs(out) {
+				return out
+			}
+		}
+	}
+	return ""
+}
+
+func hasPrograms(dir string, programs []string) bool {
+	for _, p := range programs {
+		path := filepath.Join(dir, p)
+		if !executable(path) {
+			return false
+		}
+		// Debian's pg_wrapper picks a version by itself; the real programs
+		// are in a directory of their own.
+		if real, err := filepath.EvalSymlinks(path); err != nil || filepath.Base(real) == "pg_wrapper" {
+			return false
+		}
+	}
+	return true
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// versionLine is what every program says: "postgres (PostgreSQL) 15.18
+// (Debian 15.18-0+deb12u1)", "psql (PostgreSQL) 19beta1".
+var versionLine = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[.\w]*)`)
+
+// inspect asks one program of a directory for its version.
+func inspect(ctx context.Context, dir, program string) (binaries, error) {
+	out, err := output(ctx, filepath.Join(dir, program), "--version")
+	if err != nil {
+		return binaries{}, err
+	}
+	m := versionLine.FindStringSubmatch(out)
+	if m == nil {
+		return binaries{}, fmt.Errorf("ask %s for its version: unexpected answer %q", program, out)
+	}
+	major, err := strconv.Atoi(m[2])
+	if err != nil {
+		return binaries{}, err
+	}
+	return binaries{dir: dir, version: m[1], major: major}, nil
+}
+
+// output runs a program that answers at once, with an empty environment.
+func output(ctx context.Context, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = []string{"LC_ALL=C"}
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("run %s %s: %w", program, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// choose picks the newest of the wanted major, else the newest release of the
+// nearest newer major; without a wish, the newest release there is.
+// found is sorted, newest first.
+func choose(found []binaries, wanted string) (best *binaries, exact bool) {
+	if wanted == "" {
+		for i := range found {
+			if released(found[i].version) {
+				return &found[i], true
+			}
+		}
+		return &found[0], true
+	}
+	want := majorOf(wanted)
+	for i := range found {
+		b := &found[i]
+		if b.major < want {
+			break
+		}
+		if best == nil || b.major < best.major {
+			best = b
+		}
+	}
+	if best == nil {
+		return nil, false
+	}
+	return best, best.major == want
+}
+
+// released is false for betas and release candidates.
+func released(version string) bool {
+	return !strings.ContainsFunc(version, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+}
+
+// majorOf reads "16" and "16.4" alike; 0 where there is no number.
+func majorOf(version string) int {
+	head, _, _ := strings.Cut(version, ".")
+	n, _ := strconv.Atoi(strings.TrimRightFunc(head, func(r rune) bool { return r < '0' || r > '9' }))
+	return n
+}
+
+// compareVersions orders "9.6" < "15.9" < "15.18" < "16beta1" < "16.0".
+func compareVersions(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	if c := cmp.Compare(majorOf(a), majorOf(b)); c != 0 {
+		return c
+	}
+	if ra, rb := released(a), released(b); ra != rb {
+		if ra {
+			return 1
+		}
+		return -1
+	}
+	for i := 1; i < max(len(as), len(bs)); i++ {
+		var x, y int
+		if i < len(as) {
+			x, _ = strconv.Atoi(as[i])
+		}
+		if i < len(bs) {
+			y, _ = strconv.Atoi(bs[i])
+		}
+		if c := cmp.Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(a, b)
+}
+
+func list(found []binaries) string {
+	var s []string
+	for _, b := range found {
+		s = append(s, b.version+" in "+b.dir)
+	}
+	return strings.Join(s, ", ")
+}

@@ -1,0 +1,148 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// EmbeddedOptions say where prebuilt server binaries come from.
+type EmbeddedOptions struct {
+	Options
+	// URL of a Maven repository's root; "" for the library's default.
+	URL string
+	// Cache is the directory that keeps what was fetched, for all runs; it
+	// must be one that an unprivileged user may enter. See CacheDir.
+	Cache string
+	// Log is told of a download before it starts; nil for silence.
+	Log func(msg string)
+}
+
+// Embedded starts servers from binaries that it downloads once.
+type Embedded struct {
+	machine
+	embedded EmbeddedOptions
+}
+
+var _ snapshot.Provisioner = (*Embedded)(nil)
+
+// NewEmbedded returns the provisioner of kind "embedded".
+func NewEmbedded(opt EmbeddedOptions) *Embedded {
+	return &Embedded{machine{opt: opt.Options, kind: "embedded"}, opt}
+}
+
+// releases are the newest prebuilt releases known of each major version.
+var releases = map[string]string{
+	"12": "12.22.0", "13": "13.23.0", "14": "14.24.0", "15": "15.19.0",
+	"16": "16.15.0", "17": "17.11.0", "18": "18.6.0",
+}
+
+// newestRelease is the major served where none is wanted.
+const newestRelease = "18"
+
+// CacheDir is where downloads are kept: below the user's own cache directory,
+// except for root, whose home the server's unprivileged user may not enter.
+func CacheDir(userCache string) string {
+	if os.Geteuid() == 0 || userCache == "" {
+		return "/var/cache/migration-gate"
+	}
+	return filepath.Join(userCache, "migration-gate")
+}
+
+// Offer needs no network: it says which release would be fetched.
+func (e *Embedded) Offer(_ context.Context, spec snapshot.Spec) snapshot.Offer {
+	offer := snapshot.Offer{Kind: e.kind}
+	if detail := e.unfit(); detail != "" {
+		offer.Detail = detail
+		return offer
+	}
+	want := spec.Version
+	if want == "" {
+		want = newestRelease
+	}
+	release, ok := releases[fmt.Sprint(majorOf(want))]
+	if !ok {
+		offer.Detail = fmt.Sprintf("no prebuilt binaries of PostgreSQL %s are known, only of 12 to %s", want, newestRelease)
+		return offer
+	}
+	offer.OK, offer.Exact = true, true
+	offer.Version = strings.TrimSuffix(release, ".0")
+	offer.Place = filepath.Join(e.embedded.Cache, fmt.Sprintf("postgres-%s-%s-%s", release, runtime.GOOS, runtime.GOARCH), "bin")
+	offer.Detail = fmt.Sprintf("prebuilt server binaries %s", offer.Version)
+	if !hasPrograms(offer.Place, []string{"postgres", "initdb"}) {
+		offer.Detail += ", to be downloaded once"
+	}
+	return offer
+}
+
+// Provision fetches the binaries where they are not cached yet, and goes on
+// as for local ones.
+func (e *Embedded) Provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (*snapshot.Target, error) {
+	if offer.OK {
+		if err := e.fetch(ctx, filepath.Dir(offer.Place), offer.Version+".0"); err != nil {
+			return nil, fmt.Errorf("fetch PostgreSQL %s: %w", offer.Version, err)
+		}
+	}
+	return e.provision(ctx, spec, offer)
+}
+
+// fetch has the library download and unpack a release aside, and moves the
+// whole into place, so that concurrent first runs do not meet half of it.
+func (e *Embedded) fetch(ctx context.Context, dir, release string) error {
+	if hasPrograms(filepath.Join(dir, "bin"), []string{"postgres", "initdb"}) {
+		return nil
+	}
+	if e.embedded.Log != nil {
+		e.embedded.Log("downloading PostgreSQL " + release + " server binaries (once, about 15 MB)")
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	stage, err := os.MkdirTemp(filepath.Dir(dir), ".fetch-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(stage)
+	// The library fetches only as the first part of a start. The impossible
+	// data directory ends that start right after.
+	cfg := embeddedpostgres.DefaultConfig().
+		Version(embeddedpostgres.PostgresVersion(release)).
+		CachePath(filepath.Join(stage, "cache")).
+		RuntimePath(filepath.Join(stage, "run")).
+		BinariesPath(filepath.Join(stage, "pg")).
+		DataPath(filepath.Join(os.DevNull, "none")).
+		Port(0).
+		Logger(io.Discard)
+	if e.embedded.URL != "" {
+		cfg = cfg.BinaryRepositoryURL(strings.TrimSuffix(e.embedded.URL, "/"))
+	}
+	done := make(chan error, 1)
+	go func() { done <- embeddedpostgres.NewDatabase(cfg).Start() }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if !hasPrograms(filepath.Join(stage, "pg", "bin"), []string{"postgres", "initdb"}) {
+		if err == nil {
+			err = errors.New("the archive holds no server")
+		}
+		return err
+	}
+	if err := os.Chmod(filepath.Join(stage, "pg"), 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(stage, "pg"), dir); err != nil && !hasPrograms(filepath.Join(dir, "bin"), []string{"postgres", "initdb"}) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package local
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot/owner"
+)
+
+// scratch is one server's private directory:
+//
+//	owner.json  who made it and until when; written before anything else
+//	data/       the server's data directory
+//	sock/       its Unix socket
+//	share/      files lent to client programs
+//	server.log  what initdb and the server said
+type scratch string
+
+func (s scratch) file(name string) string { return filepath.Join(string(s), name) }
+
+// record is owner.json, what another process must know to stop the server, or
+// to leave it alone.
+type record struct {
+	Kind    string      `json:"kind"`
+	Run     string      `json:"run"`
+	Owner   owner.Owner `json:"owner"`
+	Keep    bool        `json:"keep"`
+	Expires time.Time   `json:"expires,omitzero"`
+	Created time.Time   `json:"created"`
+	Bin     string      `json:"bin"`
+	Version string      `json:"version"`
+	// Server is the postmaster, once there is one.
+	Server owner.Owner `json:"server,omitzero"`
+}
+
+// orphaned says why nobody wants the server any more; "" if somebody may.
+func (r record) orphaned(now time.Time) string {
+	switch {
+	case !r.Expires.IsZero() && now.After(r.Expires):
+		return "expired " + r.Expires.UTC().Format(time.RFC3339)
+	case !r.Keep && !r.Owner.Alive():
+		return fmt.Sprintf("process %d, which started it, is gone", r.Owner.PID)
+	}
+	return ""
+}
+
+// root makes the directory that holds all servers of this user, or checks it.
+// It is at a guessable place below a directory anybody may write to, so one
+// that is a link, or another user's, or writable to others is refused.
+func (m *machine) root() (string, error) {
+	parent := m.opt.Scratch
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	parent, err := filepath.Abs(parent)
+	if err != nil {
+		return "", fmt.Errorf("find scratch directory: %w", err)
+	}
+	// The server's user must pass through where this process drops its
+	// privileges; names below are then known only to those who list it.
+	mode := fs.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711
+	}
+	if parent, err = filepath.EvalSymlinks(parent); err != nil {
+		return "", fmt.Errorf("find scratch directory: %w", err)
+	}
+	dir := filepath.Join(parent, fmt.Sprintf("migration-gate-%d", os.Geteuid()))
+	if err := os.Mkdir(dir, mode); err == nil {
+		// The umask may have taken bits away.
+		return dir, os.Chmod(dir, mode)
+	} else if !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("make scratch directory: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("check scratch directory: %w", err)
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return "", fmt.Errorf("check scratch directory: %s is not a directory", dir)
+	case !ok || int(st.Uid) != os.Geteuid():
+		return "", fmt.Errorf("check scratch directory: %s belongs to another user", dir)
+	case info.Mode().Perm()&0o022 != 0:
+		return "", fmt.Errorf("check scratch directory: %s is writable to others (mode %o)", dir, info.Mode().Perm())
+	}
+	return dir, nil
+}
+
+// newScratch makes a server's directory with its owner file in it.
+func (m *machine) newScratch(rec record) (scratch, error) {
+	root, err := m.root()
+	if err != nil {
+		return "", err
+	}
+	if err := reachable(root, m.user()); err != nil {
+		return "", err
+	}
+	// Made aside and moved into place, so that Reap never sees a directory
+	// that does not say yet whose it is. Short, for the socket's path has 107
+	// bytes.
+	name := random(5)
+	tmp := filepath.Join(root, ".new-"+name)
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return "", fmt.Errorf("make scratch directory: %w", err)
+	}
+	s := scratch(tmp)
+	err = s.write(rec)
+	if err == nil && m.user() != nil {
+		err = os.Chmod(tmp, 0o711)
+	}
+	for _, sub := range []string{"data", "sock", "share"} {
+		if err == nil {
+			err = os.Mkdir(s.file(sub), 0o700)
+		}
+		if u := m.user(); err == nil && u != nil {
+			err = os.Chown(s.file(sub), int(u.Uid), int(u.Gid))
+		}
+	}
+	final := filepath.Join(root, name)
+	if err == nil {
+		err = os.Rename(tmp, final)
+	}
+	if err != nil {
+		_ = os.RemoveAll(tmp)
+		return "", fmt.Errorf("make scratch directory: %w", err)
+	}
+	return scratch(final), nil
+}
+
+func (s scratch) write(rec record) error {
+	data, err := json.MarshalIndent(rec, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp := s.file("owner.json.new")
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, s.file("owner.json"))
+}
+
+func (s scratch) read() (record, error) {
+	var rec record
+	data, err := os.ReadFile(s.file("owner.json"))
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return rec, fmt.Errorf("read %s: %w", s.file("owner.json"), err)
+	}
+	return rec, nil
+}
+
+// random is n bytes of randomness in hex.
+func random(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails since Go 1.24
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,127 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// tools runs the client programs beside the server's own.
+type tools struct {
+	*machine
+	*cluster
+}
+
+var _ snapshot.Tools = (*tools)(nil)
+
+// Run starts a client program as the same unprivileged user that the server
+// runs as: a dump may tell psql to run a shell.
+func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	dir, err := t.lookup(ctx, name)
+	if err != nil {
+		return err
+	}
+	cmd := t.command(ctx, name, args...)
+	cmd.Path = filepath.Join(dir, name)
+	cmd.Args[0] = cmd.Path
+	cmd.Env = append(cmd.Env, "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(t.port), "PGUSER="+admin,
+		"PGPASSWORD="+t.password, "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("run %s: %w", name, cause(ctx, err))
+	}
+	return nil
+}
+
+// lookup finds a client program: beside the server, else of the very same
+// major anywhere on the machine, else the newest there is that is not older.
+func (t *tools) lookup(ctx context.Context, name string) (string, error) {
+	if hasPrograms(t.bin, []string{name}) {
+		return t.bin, nil
+	}
+	found, _ := t.find(ctx, name)
+	want := majorOf(t.rec.Version)
+	for _, b := range found {
+		if b.major == want {
+			return b.dir, nil
+		}
+	}
+	if len(found) > 0 && found[0].major > want {
+		return found[0].dir, nil
+	}
+	if len(found) > 0 {
+		return "", fmt.Errorf("run %s: %w: the server is PostgreSQL %s, the newest one here is %s", name, snapshot.ErrNoTool, t.rec.Version, list(found[:1]))
+	}
+	return "", fmt.Errorf("run %s: %w: it is neither in %s nor installed elsewhere", name, snapshot.ErrNoTool, t.bin)
+}
+
+// Share returns a path that the client programs' user can read: the file
+// itself where the modes allow it, else a hard link, else a copy.
+func (t *tools) Share(ctx context.Context, path string) (string, func(), error) {
+	real, err := filepath.Abs(path)
+	if err == nil {
+		real, err = filepath.EvalSymlinks(real)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("share %s: %w", path, err)
+	}
+	src, err := os.Open(real) // also where no copy is made: the clear error is ours
+	if err != nil {
+		return "", nil, fmt.Errorf("share %s: %w", path, err)
+	}
+	defer src.Close()
+	readable := t.as == nil || permits(real, t.as, 0o4)
+	if readable && reachable(filepath.Dir(real), t.as) == nil {
+		return real, func() {}, nil
+	}
+	to := t.file("share/" + random(4) + "-" + filepath.Base(real))
+	var once sync.Once
+	remove := func() { once.Do(func() { _ = os.Remove(to) }) }
+	if readable && os.Link(real, to) == nil {
+		return to, remove, nil
+	}
+	if err := t.copy(ctx, to, src); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("share %s: %w", path, err)
+	}
+	return to, remove, nil
+}
+
+// copy writes a file for the server's user alone; io.Copy shares the blocks
+// where the file system can.
+func (t *tools) copy(ctx context.Context, to string, src *os.File) error {
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	stop := context.AfterFunc(ctx, func() { _ = dst.SetDeadline(time.Now()); _ = src.Close() })
+	defer stop()
+	if _, err := io.Copy(dst, src); err != nil {
+		return cause(ctx, err)
+	}
+	if t.as != nil {
+		if err := dst.Chown(int(t.as.Uid), int(t.as.Gid)); err != nil {
+			return err
+		}
+	}
+	return dst.Close()
+}
+
+// Free is what an unprivileged user may still write on the data directory's
+// file system.
+func (t *tools) Free(context.Context) (int64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(t.file("data"), &fs); err != nil {
+		return 0, fmt.Errorf("read free space of %s: %w", t.file("data"), err)
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}

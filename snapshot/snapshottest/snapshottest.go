@@ -1,0 +1,129 @@
+// Package snapshottest gives tests real, throw-away servers, and holds the
+// conformance suite that every provisioner passes. Code that is not a test
+// never imports it.
+package snapshottest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/local"
+)
+
+// defaultMajors are the majors that every suite runs on; MG_TEST_MAJORS
+// ("15 17 18") names others.
+const defaultMajors = "15 18"
+
+// servers are shared by the tests of one process, one of each major: the
+// charter against package state is for what ships.
+var servers = struct {
+	sync.Mutex
+	byMajor map[string]*entry
+}{byMajor: map[string]*entry{}}
+
+type entry struct {
+	once   sync.Once
+	target *snapshot.Target
+	err    error
+}
+
+// Main runs a package's tests and then stops and removes the servers they
+// started. Call it from TestMain; it does not return.
+func Main(m *testing.M) {
+	// What an earlier, killed run of tests left behind.
+	if reaped, err := local.New(local.Options{}).Reap(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "snapshottest:", err)
+	} else {
+		for _, r := range reaped {
+			fmt.Fprintln(os.Stderr, "snapshottest: reaped", r)
+		}
+	}
+	code := m.Run()
+	servers.Lock()
+	defer servers.Unlock()
+	for major, e := range servers.byMajor {
+		if e.target == nil {
+			continue
+		}
+		if err := e.target.Close(context.Background()); err != nil {
+			fmt.Fprintf(os.Stderr, "snapshottest: stop PostgreSQL %s: %v\n", major, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// Majors are the major versions to run a suite on.
+func Majors(tb testing.TB) []string {
+	tb.Helper()
+	list := os.Getenv("MG_TEST_MAJORS")
+	if list == "" {
+		list = defaultMajors
+	}
+	return strings.Fields(strings.ReplaceAll(list, ",", " "))
+}
+
+// Server returns the shared server of a major version ("" for the first of
+// Majors), starting it on first use. Tests make databases of their own in it.
+// Without installed binaries of that very major, prebuilt ones are downloaded
+// once.
+func Server(tb testing.TB, major string) *snapshot.Target {
+	tb.Helper()
+	if major == "" {
+		major = Majors(tb)[0]
+	}
+	servers.Lock()
+	e := servers.byMajor[major]
+	if e == nil {
+		e = &entry{}
+		servers.byMajor[major] = e
+	}
+	servers.Unlock()
+	e.once.Do(func() { e.target, e.err = start(tb.Logf, major) })
+	if e.err != nil {
+		tb.Fatalf("no PostgreSQL %s for this test: %v\n(MG_TEST_MAJORS chooses the majors to test on, now %q)", major, e.err, Majors(tb))
+	}
+	return e.target
+}
+
+func start(logf func(string, ...any), major string) (*snapshot.Target, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	spec := snapshot.Spec{Run: "test", Version: major, Settings: Settings()}
+	for _, p := range Provisioners() {
+		offer := p.Offer(ctx, spec)
+		if !offer.OK || !offer.Exact {
+			continue
+		}
+		logf("starting PostgreSQL %s: %s", offer.Version, offer.Detail)
+		return p.Provision(ctx, spec, offer)
+	}
+	return nil, fmt.Errorf("no provisioner offers it")
+}
+
+// Provisioners are the ones that need no container engine: installed binaries
+// first.
+func Provisioners() []snapshot.Provisioner {
+	cache, _ := os.UserCacheDir() // "" is as good as an error here
+	opt := local.Options{Path: os.Getenv("PATH")}
+	return []snapshot.Provisioner{
+		local.New(opt),
+		local.NewEmbedded(local.EmbeddedOptions{Options: opt, Cache: local.CacheDir(cache), URL: os.Getenv("MG_TEST_MAVEN_URL")}),
+	}
+}
+
+// Settings are the product's own for a throw-away server.
+func Settings() map[string]string {
+	return map[string]string{
+		"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
+		"autovacuum": "off", "wal_level": "replica",
+		"shared_preload_libraries": "pg_stat_statements",
+		"shared_buffers":           "256MB", "max_wal_size": "4GB",
+	}
+}
