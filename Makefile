@@ -1,0 +1,78 @@
+# migration-gate: everything a contributor runs. `make` lists it.
+#
+# The targets work as root and as an ordinary user, with and without a Docker
+# engine, and say what they skipped. Only Go and git must be there already.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN         := bin/migration-gate
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages to test, and anything more for `go test` (ARGS='-run Foo -v').
+PKG  ?= ./...
+ARGS ?=
+
+# PostgreSQL's grammar is C. Without a compiler its wasm twin takes over.
+HAVE_CC := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo 1 || echo 0)
+export CGO_ENABLED ?= $(HAVE_CC)
+
+# A checkout of another owner, or none at all, must not stop a build.
+BUILD := go build -trimpath -buildvcs=false
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/migration-gate
+	$(BUILD) -o $(BIN) .
+
+.PHONY: dist
+dist: ## dist/migration-gate, statically linked, for other machines of this kind
+	$(BUILD) -tags netgo,osusergo -ldflags '-s -w -linkmode external -extldflags "-static"' -o dist/migration-gate .
+	@! ldd dist/migration-gate 2>/dev/null | grep '=>' || { echo 'dist/migration-gate is not static' >&2; exit 1; }
+
+.PHONY: demo
+demo: ## gate a dangerous change and its safe rewrite on a million orders
+	@testdata/demo/demo.sh
+
+.PHONY: prepare
+prepare: ## install what the tests need, where this user may
+	@testdata/install.sh cc postgresql
+
+.PHONY: test
+test: prepare ## all tests
+	@$(MAKE) --no-print-directory go-test
+
+# A second make, so that a compiler which `prepare` installed is seen.
+.PHONY: go-test
+go-test:
+	go test -timeout 20m $(ARGS) $(PKG)
+
+.PHONY: test-images
+test-images: ## the container tests, on images built here from Debian packages
+	@testdata/images/test.sh $(ARGS)
+
+.PHONY: lint
+lint: ## gofmt, vet and staticcheck, with cgo and without
+	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
+	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
+	go vet ./...
+	CGO_ENABLED=0 go vet ./gate/migration/...
+	go run $(STATICCHECK) ./...
+
+.PHONY: fmt
+fmt: ## gofmt -w
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: bench
+bench: prepare ## the figures of the README: accuracy, cost, start-up
+	go test -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS) $(PKG)
+
+.PHONY: soak
+soak: prepare ## the tests again and again under the race detector (N=10)
+	go test -race -count $(or $(N),10) -timeout 3h $(ARGS) $(PKG)
+
+.PHONY: clean
+clean: ## what was built here; not what targets of yours are running
+	rm -rf bin dist

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Installs what tests and demonstration need and this machine lacks:
+#
+#   install.sh [cc] [postgresql]
+#
+#   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
+#   postgresql  server and client programs, as packages, without a cluster
+#
+# It needs root and apt. As another user, or elsewhere, it says what is missing
+# and what happens instead, and succeeds: the tests tell what they skipped.
+set -euo pipefail
+
+say() { printf 'install: %s\n' "$*" >&2; }
+
+# The places snapshot/local looks in.
+have_postgresql() {
+  command -v pg_ctl >/dev/null && command -v initdb >/dev/null && return
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
+    compgen -G '/usr/pgsql-*/bin/initdb' >/dev/null ||
+    compgen -G '/opt/homebrew/opt/postgresql*/bin/initdb' >/dev/null ||
+    compgen -G '/usr/local/opt/postgresql*/bin/initdb' >/dev/null
+}
+
+have_cc() { command -v "$(go env CC)" >/dev/null && echo 'int main(void){return 0;}' | "$(go env CC)" -x c -o /dev/null - 2>/dev/null; }
+
+packages=()
+for want in "$@"; do
+  case $want in
+    cc)
+      have_cc || { packages+=(gcc libc6-dev); without+=("no C compiler: the grammar's wasm twin is tested, and cgo's is not"); } ;;
+    postgresql)
+      have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download one version once, where they reach it"); } ;;
+    *) say "unknown: $want"; exit 2 ;;
+  esac
+done
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  for w in "${without[@]}"; do say "$w"; done
+  say "to have it: sudo apt-get install --no-install-recommends ${packages[*]}"
+  exit 0
+fi
+
+# Debian's postgresql makes a cluster and starts it on installation, which
+# nobody here wants. An existing answer of the machine's owner stays.
+conf=/etc/postgresql-common/createcluster.conf
+if [ ! -e $conf ]; then
+  mkdir -p "$(dirname $conf)"
+  echo 'create_main_cluster = false' >$conf
+fi
+say "apt-get install ${packages[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confold "$@" >"$log" 2>&1; }
+if ! apt install --no-install-recommends "${packages[@]}"; then # perhaps for want of a list
+  apt update || say 'apt-get update did not succeed'
+  if ! apt install --no-install-recommends "${packages[@]}"; then
+    tail -n 15 "$log" >&2
+    for w in "${without[@]}"; do say "$w"; done
+  fi
+fi
