@@ -25,16 +25,15 @@ const (
 // Strings lists the impact in the words of reports: "reads", "writes", "ddl".
 func (i Impact) Strings() []string {
 	s := []string{}
-	for _, n := range []struct {
-		bit  Impact
-		name string
-	}{{BlocksReads, "reads"}, {BlocksWrites, "writes"}, {BlocksDDL, "ddl"}} {
-		if i&n.bit != 0 {
-			s = append(s, n.name)
+	for n, bit := range impacts {
+		if i&bit != 0 {
+			s = append(s, [...]string{"reads", "writes", "ddl"}[n])
 		}
 	}
 	return s
 }
+
+var impacts = [...]Impact{BlocksReads, BlocksWrites, BlocksDDL}
 
 // Lock is one row of a server's lock table, at one instant.
 type Lock struct {
@@ -100,6 +99,8 @@ type Stamp struct {
 
 // Recording is everything seen during one walk.
 type Recording struct {
+	// Session is the migration's own, the one the stamps speak of.
+	Session int64
 	Every   time.Duration // the ticker's aim
 	Stamps  []Stamp
 	Samples []Sample
@@ -135,8 +136,15 @@ type Window struct {
 	// AtMostAlone is the upper bound had the window ended with the statement
 	// that took the lock.
 	AtMostAlone time.Duration
+	// Paused is how much of AtMost the migration's connection spent idle between
+	// exchanges, while the gate took its boundary samples: a tool would have
+	// gone straight on.
+	Paused time.Duration
 	// Waited: seen ungranted at least once.
-	Waited  bool
+	Waited bool
+	// Open: no look and no stamp showed the release before the recording
+	// ended, so AtMost is only the time up to the last look.
+	Open    bool
 	Witness Witness
 }
 
@@ -144,10 +152,4 @@ type Window struct {
 // holds a transaction or a snapshot open between looks.
 type Sampler interface {
 	Sample(ctx context.Context) ([]Lock, error)
-}
-
-// Limit is the longest time an impact may last on relations that match.
-type Limit struct {
-	Impact Impact // exactly one bit
-	Max    time.Duration
 }
