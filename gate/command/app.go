@@ -1,0 +1,114 @@
+package command
+
+import (
+	"io"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"golang.org/x/term"
+)
+
+// app is what commands share during one run.
+type app struct {
+	env    Env
+	vars   config.Env
+	parsed *config.Parsed
+	global config.Global
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	open   []string // phases under way, innermost last
+	phases []gate.Phase
+}
+
+func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *app {
+	return &app{env: env, vars: vars, parsed: parsed, global: g, log: newLogger(env.Stderr, g)}
+}
+
+// phase marks the beginning of a part of the run; the function it returns
+// marks the end. Reports list how long each took, and a timeout names the one
+// it struck.
+func (a *app) phase(name string) (end func()) {
+	start := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open = append(a.open, name)
+	return sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		// A phase that fails stays open: the error is worded after its
+		// deferred end ran, and must still name it.
+		if n := len(a.open); n > 1 && a.open[n-1] == name {
+			a.open = a.open[:n-1]
+		}
+		a.phases = append(a.phases, gate.Phase{Name: name, MS: float64(time.Since(start).Microseconds()) / 1000})
+	})
+}
+
+// current is the innermost phase under way, or the last one there was.
+func (a *app) current() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.open) == 0 {
+		return ""
+	}
+	return a.open[len(a.open)-1]
+}
+
+// lookupEnv answers with the environment as it is, for scripts that
+// substitute variables.
+func (a *app) lookupEnv(name string) (string, bool) {
+	v, ok := a.vars[name]
+	return v, ok
+}
+
+// policy gathers what to judge by from the options and the file.
+func (a *app) policy(b config.Budget, r config.Reversing, d config.Downs, f config.Failing) gate.Policy {
+	p := gate.Policy{
+		MaxExclusive: b.MaxExclusive(), MaxWriteBlock: b.MaxWriteBlock(), Tables: a.parsed.Tables,
+		Reversal: gate.Reversal(r.Reversal), DeprecationPrefix: d.DeprecationPrefix,
+		FailOn: gate.Severity(f.FailOn), Rules: a.parsed.Rules,
+	}
+	if f.FailOn == "never" {
+		p.FailOn = gate.Off
+	}
+	return p
+}
+
+// terminal returns the width of the terminal behind a stream, and whether
+// there is one.
+func terminal(stream any) (width int, ok bool) {
+	f, isFile := stream.(interface{ Fd() uintptr })
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		width = 0
+	}
+	return width, true
+}
+
+// color reports whether a stream gets ANSI colours: a terminal that is not
+// dumb, and NO_COLOR is unset or empty (no-color.org).
+func (a *app) color(w io.Writer) bool {
+	_, tty := terminal(w)
+	return tty && a.vars["NO_COLOR"] == "" && a.vars["TERM"] != "dumb"
+}
+
+// unicode reports whether the reader can be expected to see more than ASCII:
+// by the locale, and in the logs of CI systems, which set none.
+func (a *app) unicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := a.vars.Get(name); v != "" {
+			v = strings.ToUpper(v)
+			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
+		}
+	}
+	return a.vars.Get("GITHUB_ACTIONS") == "true" || a.vars.Get("GITLAB_CI") == "true" || runtime.GOOS == "windows"
+}

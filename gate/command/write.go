@@ -1,0 +1,104 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/report"
+)
+
+// writeReports writes every format that was asked for. One that cannot be
+// written does not keep the others from it; the errors come back joined.
+// source reads a file of the change for showing statements as written.
+func (a *app) writeReports(formats []config.Format, r gate.Report, source func(string) ([]byte, bool)) error {
+	var errs []error
+	for _, f := range formats {
+		opt := report.Options{Source: source, Unicode: true}
+		if f.Path == "" {
+			width, _ := terminal(a.env.Stdout)
+			opt.Color, opt.Width, opt.Unicode = a.color(a.env.Stdout), width, a.unicode()
+			errs = append(errs, report.Render(a.env.Stdout, f.Name, r, opt))
+			continue
+		}
+		var b bytes.Buffer
+		if err := report.Render(&b, f.Name, r, opt); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := writeFile(a.path(f.Path), b.Bytes()); err != nil {
+			errs = append(errs, fmt.Errorf("write %s report: %w", f.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// path makes a path of the user's absolute.
+func (a *app) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(a.env.Dir, p)
+}
+
+// writeFile puts the content at path as a whole or not at all: readers see
+// the old file or the new one, also when this process dies. Directories are
+// made. What is there and no ordinary file (/dev/stdout, a pipe) is written
+// to, not replaced; a link stays a link.
+func writeFile(path string, content []byte) (err error) {
+	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(content)
+		return errors.Join(err, f.Close())
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	if _, err = tmp.Write(content); err == nil {
+		// CreateTemp makes files private; a report is for others to read.
+		err = tmp.Chmod(0o644)
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// readSource reads files beneath dir for showing, and nothing outside it,
+// whatever a report that comes from elsewhere may name.
+func readSource(dir string) func(string) ([]byte, bool) {
+	const most = 16 << 20
+	return func(name string) ([]byte, bool) {
+		f, err := os.OpenInRoot(dir, filepath.FromSlash(name))
+		if err != nil {
+			return nil, false
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > most {
+			return nil, false
+		}
+		content, err := io.ReadAll(f)
+		return content, err == nil
+	}
+}

@@ -1,0 +1,116 @@
+// Package config is the one table of options: the structs below, whose tags
+// yield the flags, the environment names, the keys of .migration-gate.yml,
+// its JSON Schema and the tables of docs/configuration.md.
+//
+// A value is taken from the first of: the flag, MIGRATION_GATE_X_Y, the
+// action's input (INPUT_X-Y or INPUT_X_Y, under GitHub Actions only), the
+// configuration file, the default. Parser does that and nothing else; what an
+// option means is up to its command. Nothing here connects anywhere, reads
+// the process's environment, or prints.
+//
+// Tags beyond kong's own:
+//
+//	values:"a,b"     the only values (of each element, for a list)
+//	formats:"a,b"    like values, each optionally followed by =PATH
+//	pattern:"re"     a regular expression that Go and JSON Schema both read
+//	min:"1"          the least number
+//	number:""        the file may give the text as a bare number
+//	path:""          in the file, relative to the file's own directory
+//	secret:""        may carry a password: never shown, and then refused in argv
+//	key:"roles"      the key in the file, where it is not the flag's name
+//	source:"flag"    where it may be given, where that is not everywhere: "flag" or "flag,env"
+package config
+
+import "time"
+
+// Global options belong to every command.
+type Global struct {
+	Config    string `placeholder:"FILE" source:"flag,env" help:"Configuration file (default: .migration-gate.yml at the repository's top, where there is one)."`
+	Verbose   bool   `short:"v" help:"Log what is done and where each setting comes from."`
+	LogFormat string `default:"text" values:"text,json" help:"Format of the log on standard error."`
+	Progress  string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
+}
+
+// Migrations say which files are the change.
+type Migrations struct {
+	Dir    string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
+	Layout string   `default:"auto" values:"auto,golang-migrate,goose" help:"How the migration tool names and annotates files; auto tells by the files."`
+	Base   string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
+	Head   string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
+	Ignore []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
+}
+
+// Server says which server the change is tried on, and where it comes from.
+type Server struct {
+	Engine         string   `default:"postgres" values:"postgres" help:"Database product."`
+	ServerVersion  string   `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
+	Target         string   `default:"auto" values:"auto,container,local,embedded" help:"Where the ephemeral server comes from: a container, server binaries on this machine, or binaries fetched once; auto takes the first that serves the wanted version."`
+	Image          string   `placeholder:"IMAGE" help:"Container image (default: the official one of the major version)."`
+	EmbeddedURL    string   `name:"embedded-url" placeholder:"URL" pattern:"^https?://" secret:"" help:"Maven repository that server binaries are fetched from, for --target embedded (default: Maven Central)."`
+	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries are kept (default: the user's cache directory)."`
+	EmbeddedSHA256 string   `name:"embedded-sha256" placeholder:"HEX" pattern:"^[0-9a-fA-F]{64}$" help:"SHA-256 that the fetched archive must have."`
+	Roles          []string `name:"role" key:"roles" sep:"none" placeholder:"NAME" help:"Role that the migrations expect to exist besides the owner; repeatable."`
+}
+
+// Snapshot is the stored copy of production that is restored.
+type Snapshot struct {
+	Snapshot string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore: pg_dump custom format or plain SQL, bare or compressed with gzip or zstd. Without one the merged migrations build an empty database, and durations are not measured."`
+	Jobs     int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
+}
+
+// Budget limits what a migration may block, and for how long.
+type Budget struct {
+	MaxExclusiveMS  int64 `name:"max-exclusive-ms" default:"200" min:"0" placeholder:"MS" help:"Longest time, in milliseconds, that reads of an existing table may be blocked."`
+	MaxWriteBlockMS int64 `name:"max-write-block-ms" default:"200" min:"0" placeholder:"MS" help:"Longest time, in milliseconds, that writes to an existing table may be blocked."`
+}
+
+// MaxExclusive is the limit on blocked reads.
+func (b Budget) MaxExclusive() time.Duration {
+	return time.Duration(b.MaxExclusiveMS) * time.Millisecond
+}
+
+// MaxWriteBlock is the limit on blocked writes.
+func (b Budget) MaxWriteBlock() time.Duration {
+	return time.Duration(b.MaxWriteBlockMS) * time.Millisecond
+}
+
+// Measuring says how locks are watched.
+type Measuring struct {
+	SampleEvery time.Duration `default:"2ms" placeholder:"DURATION" help:"How often the lock table is read while a statement runs; below 2ms it slows short statements down."`
+}
+
+// Downs is what down scripts are held to by reading them.
+type Downs struct {
+	DeprecationPrefix string `default:"_deprecated_" placeholder:"PREFIX" help:"Prefix of the names under which a down script may put things aside instead of dropping them."`
+}
+
+// Reversing is the contract that running down scripts is held to.
+type Reversing struct {
+	Reversal string `default:"forward-only" values:"forward-only,exact" help:"forward-only: down disables the new path and destroys nothing. exact: down restores the very schema from before."`
+}
+
+// Failing says when findings fail the run.
+type Failing struct {
+	FailOn string `default:"error" values:"error,warning,notice,never" help:"Least severity of a finding that makes the exit code 1."`
+}
+
+// Output says what is written where.
+type Output struct {
+	Format []string `default:"text" sep:"none" formats:"text,markdown,json" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
+}
+
+// Lifetime is how long things take and last, and where they live meanwhile.
+type Lifetime struct {
+	Timeout time.Duration `default:"30m" placeholder:"DURATION" help:"Longest time for the whole run."`
+	TTL     time.Duration `name:"ttl" default:"2h" placeholder:"DURATION" help:"How long a kept server lives; any later start of the tool removes it then."`
+	Scratch
+}
+
+// Deadline is the longest time the command may run.
+func (l Lifetime) Deadline() time.Duration { return l.Timeout }
+
+// Scratch says where state between commands and scratch data go.
+type Scratch struct {
+	RunDir  string `placeholder:"DIR" path:"" help:"Directory of the state that the commands share (default: .migration-gate at the repository's top)."`
+	WorkDir string `placeholder:"DIR" path:"" help:"Directory under which servers keep their scratch data (default: the system's directory for temporary files)."`
+}

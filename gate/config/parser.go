@@ -1,0 +1,312 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// An Error is a mistake in what the user gave: flags, environment, file.
+type Error struct {
+	// Where: "--layout", "MIGRATION_GATE_LAYOUT", ".migration-gate.yml:3:9",
+	// or "" for the command line as a whole.
+	Where   string
+	Message string
+}
+
+func (e *Error) Error() string {
+	if e.Where == "" {
+		return e.Message
+	}
+	return e.Where + ": " + e.Message
+}
+
+// ErrHelp is returned once help was asked for and printed.
+var ErrHelp = errors.New("help was printed")
+
+// Parser reads command lines for one grammar: a pointer to a struct of kong
+// commands that embed this package's groups.
+type Parser struct {
+	kong  *kong.Kong
+	opts  []Option
+	rules []string
+}
+
+// Parsed is a command line together with all that it was completed from.
+type Parsed struct {
+	// Command is a pointer to the selected command's struct, and Name its
+	// path ("migrate up").
+	Command any
+	Name    string
+	// File is the configuration file read, relative to the working directory
+	// where it lies beneath it; "" for none. Tables and Rules are its own.
+	File   string
+	Tables []gate.TablePolicy
+	Rules  map[string]gate.Severity
+	// Given lists the command's options that are not left at their default.
+	Given []Setting
+	// Warnings are not worth failing for: variables that nothing reads.
+	Warnings []string
+
+	origins map[string]string
+}
+
+// Origin tells where an option's value comes from: "--dir",
+// "MIGRATION_GATE_DIR", ".migration-gate.yml:3:6", or "default".
+func (p *Parsed) Origin(option string) string {
+	if o := p.origins[option]; o != "" {
+		return o
+	}
+	return "default"
+}
+
+// Setting is one option that was given, for the log; secrets are masked.
+type Setting struct{ Name, Value, Origin string }
+
+// New builds a parser. grammar is filled by Parse; rules are the ids that the
+// file's rules: may name. An error is a fault in the grammar.
+func New(grammar any, rules []string, more ...kong.Option) (*Parser, error) {
+	p := &Parser{rules: rules}
+	app := []kong.Option{
+		kong.Name("migration-gate"), kong.NoDefaultHelp(),
+		kong.Exit(func(int) {}), // never called: help is printed by Parse
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: p.help}),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(p.decode)),
+		kong.KindMapper(reflect.Int64, kong.MapperFunc(p.decode)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(p.decode)),
+	}
+	k, err := kong.New(grammar, append(app, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("build command line: %w", err)
+	}
+	p.kong, p.opts = k, options(k.Model)
+	return p, nil
+}
+
+// Options lists the table, in its order.
+func (p *Parser) Options() []Option { return p.opts }
+
+func (p *Parser) option(name string) Option {
+	if i := slices.IndexFunc(p.opts, func(o Option) bool { return o.Name == name }); i >= 0 {
+		return p.opts[i]
+	}
+	return Option{Name: name, Type: Text}
+}
+
+// decode reads numbers and durations with the table's own checks, so that the
+// message is the same wherever the value came from.
+func (p *Parser) decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto(strings.TrimPrefix(ctx.Value.Flag.FormatPlaceHolder(), "="), &text); err != nil {
+		return err
+	}
+	o := newOption(ctx.Value.Flag)
+	if o.Type == Duration {
+		d, err := o.duration(text)
+		target.SetInt(int64(d))
+		return err
+	}
+	n, err := o.number(text)
+	target.SetInt(n)
+	return err
+}
+
+// help adds the values to an option's help.
+func (p *Parser) help(v *kong.Value) string {
+	if v.Flag == nil {
+		return v.Help
+	}
+	o := newOption(v.Flag)
+	if o.Values == nil || len(o.Values) == 1 {
+		return v.Help
+	}
+	return v.Help + " One of: " + strings.Join(o.Values, ", ") + "."
+}
+
+// Parse reads the arguments (without the program's name), completed from the
+// environment and the file, as seen from the directory cwd. Mistakes of the
+// user's are an *Error; ErrHelp says that help was asked for and printed.
+func (p *Parser) Parse(args []string, env Env, cwd string) (*Parsed, error) {
+	ctx, err := kong.Trace(p.kong, args)
+	if err != nil {
+		return nil, &Error{Message: err.Error()}
+	}
+	if helpWanted(args) {
+		if err := kong.DefaultHelpPrinter(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: p.help}, ctx); err != nil {
+			return nil, err
+		}
+		return nil, ErrHelp
+	}
+	if ctx.Error != nil {
+		return nil, p.usageError(ctx, args)
+	}
+	out := &Parsed{origins: map[string]string{}, Warnings: env.unknown(p.opts)}
+	f, err := p.file(ctx, env, cwd, out)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.apply(ctx, env, f, out); err != nil {
+		return nil, err
+	}
+	node := ctx.Selected()
+	out.Command, out.Name = node.Target.Addr().Interface(), p.commandName(node)
+	for _, flag := range ctx.Flags() {
+		if origin := out.origins[flag.Name]; origin != "" {
+			value := fmt.Sprint(flag.Target.Interface())
+			if p.option(flag.Name).Secret {
+				value = "***"
+			}
+			out.Given = append(out.Given, Setting{flag.Name, value, origin})
+		}
+	}
+	return out, nil
+}
+
+func (p *Parser) commandName(n *kong.Node) string {
+	return strings.TrimPrefix(n.Path(), p.kong.Model.Name+" ")
+}
+
+// apply fills the grammar: defaults, then file, environment and flags.
+func (p *Parser) apply(ctx *kong.Context, env Env, f *file, out *Parsed) error {
+	if err := ctx.Reset(); err != nil {
+		return fmt.Errorf("build command line: %w", err)
+	}
+	ctx.AddResolver(kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		o := p.option(flag.Name)
+		texts, where := env.texts(o)
+		if where == "" {
+			s, ok := f.settings[o.Name]
+			if !ok {
+				return nil, nil
+			}
+			texts, where = s.texts, s.where
+		}
+		out.origins[o.Name] = where
+		for _, t := range texts {
+			if err := o.check(t); err != nil {
+				return nil, &Error{Where: where, Message: err.Error()}
+			}
+		}
+		return o.native(texts), nil
+	}))
+	for _, path := range ctx.Path {
+		if path.Flag == nil {
+			continue
+		}
+		out.origins[path.Flag.Name] = "--" + path.Flag.Name
+		if err := p.checkFlag(ctx, path.Flag); err != nil {
+			return err
+		}
+	}
+	var mistake *Error
+	if err := ctx.Resolve(); errors.As(err, &mistake) {
+		return mistake
+	} else if err != nil {
+		return &Error{Message: err.Error()}
+	}
+	if _, err := ctx.Apply(); err != nil {
+		return &Error{Message: err.Error()}
+	}
+	if err := ctx.Validate(); err != nil {
+		return &Error{Message: err.Error() + p.seeHelp(ctx)}
+	}
+	return nil
+}
+
+// checkFlag checks what was given for one flag on the command line.
+func (p *Parser) checkFlag(ctx *kong.Context, flag *kong.Flag) error {
+	o := p.option(flag.Name)
+	var texts []string
+	switch v := ctx.FlagValue(flag).(type) {
+	case string:
+		texts = []string{v}
+		if v == "" && o.Values != nil {
+			return &Error{Where: "--" + o.Name, Message: "an empty value is not allowed; it must be " + o.Wants()}
+		}
+	case []string:
+		texts = v
+	}
+	for _, t := range texts {
+		if err := o.check(t); err != nil {
+			return &Error{Where: "--" + o.Name, Message: err.Error()}
+		}
+		if o.Secret && hasPassword(t) {
+			return &Error{Where: "--" + o.Name, Message: "it holds a password, which every process on this machine can read there; give it as " + o.Env[0] + " instead"}
+		}
+	}
+	return nil
+}
+
+// file finds and reads the configuration file.
+func (p *Parser) file(ctx *kong.Context, env Env, cwd string, out *Parsed) (*file, error) {
+	name, where := "", ""
+	for _, flag := range ctx.Flags() {
+		if flag.Name != "config" {
+			continue
+		}
+		name, _ = ctx.FlagValue(flag).(string)
+		if where = "--config"; name == "" {
+			name, where = env.lookup(p.option("config"))
+		}
+	}
+	if name == "" {
+		found, err := findFile(cwd)
+		if err != nil || found == "" {
+			return &file{}, err
+		}
+		name = found
+	} else if !filepath.IsAbs(name) {
+		name = filepath.Join(cwd, name)
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && where != "":
+		return nil, &Error{Where: where, Message: shorten(cwd, name) + " does not exist"}
+	case err != nil:
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	fp := fileParser{shown: shorten(cwd, name), dir: filepath.Dir(name), cwd: cwd, opts: p.opts, rules: p.rules}
+	f, err := fp.parse(data)
+	if err != nil {
+		return nil, err
+	}
+	out.File, out.Tables, out.Rules = fp.shown, f.tables, f.rules
+	return f, nil
+}
+
+// texts is the option's value in the environment, a list taken apart, and the
+// variable's name.
+func (e Env) texts(o Option) ([]string, string) {
+	v, name := e.lookup(o)
+	if name == "" {
+		return nil, ""
+	}
+	if o.Type == List {
+		return splitList(v), name
+	}
+	return []string{v}, name
+}
+
+// native turns checked texts into what kong's decoders take.
+func (o Option) native(texts []string) any {
+	switch o.Type {
+	case List:
+		list := make([]any, len(texts))
+		for i, t := range texts {
+			list[i] = t
+		}
+		return list
+	case Switch:
+		b, _ := o.boolean(texts[0]) // was checked
+		return b
+	}
+	return texts[0]
+}
