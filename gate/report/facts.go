@@ -1,0 +1,155 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// What the durations of a run are worth, as the JSON's "durations" says it.
+const (
+	durationsNone   = "none" // no window that blocks anybody
+	durationsAll    = "measured"
+	durationsPartly = "partly measured"
+	durationsNot    = "not measured"
+)
+
+// durations sums up whether the judged windows were measured on rows.
+func durations(obs *gate.Observation) string {
+	yes, no := measuredWindows(obs)
+	switch {
+	case yes+no == 0:
+		return durationsNone
+	case no == 0:
+		return durationsAll
+	case yes == 0:
+		return durationsNot
+	default:
+		return durationsPartly
+	}
+}
+
+// measuredWindows counts windows that block reads or writes, by whether their
+// table held rows.
+func measuredWindows(obs *gate.Observation) (yes, no int) {
+	for i := range obs.Locks {
+		w := &obs.Locks[i]
+		if !judged(w) || !blocks(w, "reads", "writes") {
+			continue
+		}
+		if measured(obs, w) {
+			yes++
+		} else {
+			no++
+		}
+	}
+	return yes, no
+}
+
+// measured reports whether a window's length means something: the lock's
+// table held rows. On an empty one everything is quick.
+func measured(obs *gate.Observation, w *gate.LockWindow) bool {
+	if !w.Existing {
+		return false
+	}
+	switch w.Kind {
+	case "view", "sequence", "foreign table", "composite type", "type", "function":
+		return true
+	}
+	t, ok := obs.Tables[tableOf(w)]
+	if !ok {
+		return obs.Snapshot != nil
+	}
+	return rowsOf(t) > 0
+}
+
+// rowsOf counts a partitioned table with its partitions.
+func rowsOf(t gate.Table) int64 {
+	if t.Root == "" {
+		return max(t.Rows, t.RootRows)
+	}
+	return t.Rows
+}
+
+func bytesOf(t gate.Table) int64 {
+	if t.Root == "" {
+		return max(t.Bytes, t.RootBytes)
+	}
+	return t.Bytes
+}
+
+// judged reports whether budgets apply to the window: something that was
+// there before is locked, and somebody else is kept from something.
+func judged(w *gate.LockWindow) bool {
+	return w.Existing && !w.RowLocks && len(w.Blocks) > 0
+}
+
+func blocks(w *gate.LockWindow, any ...string) bool {
+	return slices.ContainsFunc(w.Blocks, func(b string) bool { return slices.Contains(any, b) })
+}
+
+func tableOf(w *gate.LockWindow) string { return cmp.Or(w.Table, w.Relation) }
+
+// budget is the tightest limit that applies to a window.
+func budget(p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
+	if !judged(w) {
+		return 0, false
+	}
+	reads, writes := p.Limits(tableOf(w))
+	r, wr := blocks(w, "reads"), blocks(w, "writes")
+	switch {
+	case r && wr:
+		return min(reads, writes), true
+	case r:
+		return reads, true
+	case wr:
+		return writes, true
+	}
+	return 0, false
+}
+
+// compareWindows puts judged windows first, then by acquisition.
+func compareWindows(a, b gate.LockWindow) int {
+	rank := func(w *gate.LockWindow) int {
+		switch {
+		case judged(w):
+			return 0
+		case w.Existing:
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(
+		cmp.Compare(rank(&a), rank(&b)),
+		cmp.Compare(a.OpenedMS, b.OpenedMS),
+		cmp.Compare(a.Migration, b.Migration),
+		cmp.Compare(a.Statement, b.Statement),
+		cmp.Compare(a.Relation, b.Relation),
+		cmp.Compare(a.Mode, b.Mode),
+	)
+}
+
+// sortFindings orders by severity, loudest first, then by place.
+func sortFindings(fs []gate.Finding) []gate.Finding {
+	rank := map[gate.Severity]int{gate.SeverityError: 0, gate.Warning: 1, gate.Notice: 2}
+	level := func(s gate.Severity) int {
+		if n, ok := rank[s]; ok {
+			return n
+		}
+		return len(rank)
+	}
+	fs = slices.Clone(fs)
+	slices.SortStableFunc(fs, func(a, b gate.Finding) int {
+		return cmp.Or(
+			cmp.Compare(level(a.Severity), level(b.Severity)),
+			cmp.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Rule, b.Rule),
+			cmp.Compare(a.Message, b.Message),
+		)
+	})
+	return fs
+}

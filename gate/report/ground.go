@@ -1,0 +1,205 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// fact is one line of the head: what the verdict rests on.
+type fact struct{ name, value string }
+
+// ground lists what was measured, on what, under which limits.
+func (m *model) ground() []fact {
+	o := m.obs
+	var fs []fact
+	if o.Engine.Version != "" {
+		where := oneLine(o.Target.Kind)
+		if o.Target.Detail != "" {
+			where += " (" + oneLine(o.Target.Detail) + ")"
+		}
+		fs = append(fs, fact{"measured on", strings.TrimSuffix(engineName(o.Engine.Name)+" "+oneLine(o.Engine.Version)+", "+where, ", ")})
+	}
+	if s := o.Snapshot; s != nil {
+		v := fmt.Sprintf("%s: %s, %s", oneLine(s.Path), plural(s.Rows, "row"), byteSize(s.Bytes))
+		if s.SHA256 != "" {
+			v += ", sha256 " + m.short(s.SHA256)
+		}
+		if n := len(s.CaughtUp); n > 0 {
+			v += fmt.Sprintf("; %s it lacked applied first", plural(int64(n), "merged migration"))
+		}
+		fs = append(fs, fact{"snapshot", v})
+	}
+	if o.Base != "" || o.Head != "" {
+		v := m.short(o.Base) + ".." + m.short(o.Head)
+		if o.Dir != "" {
+			v += " in " + oneLine(o.Dir)
+		}
+		if o.Layout != "" {
+			v += " (" + oneLine(o.Layout) + ")"
+		}
+		v += ": " + plural(int64(len(o.Migrations)), "migration") + ", " + plural(int64(len(m.statements)), "statement")
+		fs = append(fs, fact{"change", v})
+	}
+	if len(m.statements) > 0 {
+		p := m.r.Policy
+		v := "reads blocked at most " + duration(exactMS(p.MaxExclusive)) + ", writes " + duration(exactMS(p.MaxWriteBlock))
+		if n := len(p.Tables); n > 0 {
+			v += fmt.Sprintf(" (other limits for %s)", plural(int64(n), "table pattern"))
+		}
+		if p.Reversal != "" {
+			v += "; reversal " + string(p.Reversal)
+		}
+		if p.FailOn != "" {
+			v += "; fails on " + string(p.FailOn)
+		}
+		fs = append(fs, fact{"limits", v})
+	}
+	if r := o.Resolution; r.Looks > 0 {
+		fs = append(fs, fact{"resolution", fmt.Sprintf("%s at the lock table, %s apart in the median, at most %s",
+			plural(int64(r.Looks), "look"), duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))})
+	}
+	return fs
+}
+
+// caveats are said loudly, right under the verdict.
+func (m *model) caveats() []string {
+	var cs []string
+	if !slices.ContainsFunc(m.statements, func(s statement) bool { return s.ran() }) {
+		return nil
+	}
+	yes, no := measuredWindows(m.obs)
+	if m.obs.Snapshot == nil {
+		var rows int64
+		for _, t := range m.obs.Tables {
+			if t.Root == "" {
+				rows += rowsOf(t)
+			}
+		}
+		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))
+	}
+	if no > 0 {
+		c := fmt.Sprintf("NOT MEASURED: %s on empty tables; a short one there says nothing about production", plural(int64(no), "lock window"))
+		if yes+no > 1 {
+			c = fmt.Sprintf("NOT MEASURED: %s of %s are on empty tables; short ones there say nothing about production", number(int64(no)), plural(int64(yes+no), "lock window"))
+		}
+		if m.obs.Snapshot == nil {
+			c += " (give --snapshot FILE)"
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+func engineName(s string) string {
+	switch s {
+	case "postgres":
+		return "PostgreSQL"
+	case "mysql":
+		return "MySQL"
+	case "mariadb":
+		return "MariaDB"
+	}
+	return cmp.Or(oneLine(s), "unknown engine")
+}
+
+// short cuts digests and commit ids; other refs stay whole.
+func (m *model) short(id string) string {
+	id = oneLine(id)
+	hex := strings.IndexFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }) < 0
+	if hex && len(id) > 12 {
+		return id[:12]
+	}
+	return cmp.Or(id, "?")
+}
+
+// leftover is one thing the reverse walk left different.
+type leftover struct{ what, object, by, note string }
+
+// leftovers lists what the reverse walk left, structure first, then rows.
+func (m *model) leftovers() []leftover {
+	rev := m.obs.Reverse
+	if rev == nil {
+		return nil
+	}
+	by := func(i int) string {
+		if i < 0 || i >= len(m.obs.Migrations) {
+			return ""
+		}
+		return oneLine(m.obs.Migrations[i].Version)
+	}
+	var ls []leftover
+	for _, c := range rev.Changes {
+		l := leftover{what: c.What, by: by(c.Migration)}
+		switch {
+		case c.Before != nil && c.After != nil && c.Before.Name != c.After.Name:
+			l.object = c.Before.Kind + " " + c.Before.Name + " is now " + c.After.Name
+		case c.Before != nil:
+			l.object = c.Before.Kind + " " + c.Before.Name
+		case c.After != nil:
+			l.object = c.After.Kind + " " + c.After.Name
+		}
+		if c.Before != nil && c.After != nil && c.Before.Definition != c.After.Definition {
+			l.note = fmt.Sprintf("was %s, is %s", m.quote(c.Before.Definition), m.quote(c.After.Definition))
+		}
+		l.note = joinNotes(l.note, forwardOnly(c.ForwardOnly))
+		l.object = oneLine(l.object)
+		ls = append(ls, l)
+	}
+	for _, d := range rev.Losses {
+		ls = append(ls, m.dataLeftover(&d, by(d.Migration)))
+	}
+	return ls
+}
+
+func (m *model) dataLeftover(d *gate.DataChange, by string) leftover {
+	l := leftover{what: "rows", by: by, object: "table " + oneLine(d.Table)}
+	if d.Now != "" && d.Now != d.Table {
+		l.object += " is now " + oneLine(d.Now)
+	}
+	switch {
+	case d.Now == "":
+		l.note = fmt.Sprintf("gone, with %s", plural(d.RowsBefore, "row"))
+	default:
+		l.note = fmt.Sprintf("%s before, %s missing or altered, %s added", number(d.RowsBefore), number(d.Missing), number(d.Added))
+	}
+	if len(d.GoneColumns) > 0 {
+		l.note = joinNotes(l.note, "columns gone: "+oneLine(strings.Join(d.GoneColumns, ", ")))
+	}
+	if len(d.Examples) > 0 {
+		l.note = joinNotes(l.note, "for example "+clip(oneLine(strings.Join(d.Examples, ", ")), 80, m.glyph.ellipsis))
+	}
+	l.note = joinNotes(l.note, forwardOnly(d.ForwardOnly))
+	return l
+}
+
+func forwardOnly(yes bool) string {
+	if yes {
+		return "declared forward-only"
+	}
+	return ""
+}
+
+func joinNotes(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
+
+// quote shows a definition within a sentence.
+func (m *model) quote(s string) string { return clip(oneLine(s), 60, m.glyph.ellipsis) }
+
+// reverseSummary says how much was compared.
+func (m *model) reverseSummary(n int) string {
+	contract := cmp.Or(string(m.r.Policy.Reversal), "forward-only")
+	what := "nothing differs from before"
+	if n > 0 {
+		what = plural(int64(n), "difference") + " to before"
+	}
+	return fmt.Sprintf("after the reverse walk (%s): %s; rows of %s compared, the others proven untouched",
+		contract, what, plural(int64(m.obs.Reverse.Compared), "table"))
+}

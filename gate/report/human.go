@@ -1,0 +1,147 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// duration writes milliseconds for people: one decimal below 10 ms, whole
+// milliseconds below 10 s, then seconds, then minutes.
+func duration(v float64) string {
+	switch {
+	case v < 9.95:
+		return strconv.FormatFloat(v, 'f', 1, 64) + " ms"
+	case v < 9999.5:
+		return strconv.FormatFloat(math.Round(v), 'f', 0, 64) + " ms"
+	case v < 119_950:
+		return strconv.FormatFloat(v/1000, 'f', 1, 64) + " s"
+	default:
+		s := int64(math.Round(v / 1000))
+		return fmt.Sprintf("%d min %d s", s/60, s%60)
+	}
+}
+
+// phaseTime writes a phase's length, in seconds as a rule.
+func phaseTime(v float64) string {
+	if v < 119_950 {
+		return strconv.FormatFloat(v/1000, 'f', 1, 64) + " s"
+	}
+	return duration(v)
+}
+
+// between writes both bounds of a length.
+func between(lo, hi float64) string {
+	l, h := duration(lo), duration(hi)
+	switch {
+	case l == h:
+		return h
+	case hi < 9999.5:
+		return fmt.Sprintf("between %.1f and %.1f ms", lo, hi)
+	default:
+		return "between " + l + " and " + h
+	}
+}
+
+// byteSize writes bytes in decimal units, as disks and networks count.
+func byteSize(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	v, i := float64(n), 0
+	for math.Abs(v) >= 999.5 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	if i == 0 || math.Abs(v) >= 99.95 {
+		return strconv.FormatFloat(v, 'f', 0, 64) + " " + units[i]
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " " + units[i]
+}
+
+// number groups digits by thousands.
+func number(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	start := len(s) % 3
+	if n < 0 {
+		start = (len(s)-1)%3 + 1
+	}
+	var b strings.Builder
+	for i, c := range s {
+		if i > 0 && (i-start)%3 == 0 && s[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
+}
+
+// plural writes a count with its noun: "1 error", "3 errors".
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "index") {
+		return number(n) + " " + noun + "es"
+	}
+	return number(n) + " " + noun + "s"
+}
+
+// and joins words for a sentence.
+func and(words []string) string {
+	switch len(words) {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// oneLine folds white space, line feeds included, into single spaces.
+func oneLine(s string) string { return strings.Join(strings.Fields(gate.Printable(s)), " ") }
+
+// clip shortens s to a display width, ending in mark where it cut.
+func clip(s string, width int, mark string) string {
+	if runewidth.StringWidth(s) <= width {
+		return s
+	}
+	return runewidth.Truncate(s, max(width, runewidth.StringWidth(mark)), mark)
+}
+
+// clipLeft is clip for paths, whose end says most.
+func clipLeft(s string, width int, mark string) string {
+	w := runewidth.StringWidth(s)
+	if w <= width {
+		return s
+	}
+	return runewidth.TruncateLeft(s, w-width+runewidth.StringWidth(mark), mark)
+}
+
+// pad fills s with blanks to a display width.
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-runewidth.StringWidth(s)))
+}
+
+func padLeft(s string, width int) string {
+	return strings.Repeat(" ", max(0, width-runewidth.StringWidth(s))) + s
+}
+
+// wrap breaks text at blanks so that no line is wider than width, unless a
+// single word is.
+func wrap(s string, width int) []string {
+	var lines []string
+	var line string
+	for _, word := range strings.Fields(s) {
+		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

@@ -1,0 +1,258 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// markdownLimit is the most that Render writes: forges cut or refuse comments
+// beyond 65,536 characters, and a publisher adds a little of its own.
+const markdownLimit = 60_000
+
+// Shares of the limit that a section may fill, so that one long list does
+// not push all others out. What is left goes to the details of findings.
+const (
+	shareFindings   = 14_000
+	shareLocks      = 7_000
+	shareGantt      = 6_000
+	shareStatements = 9_000
+	shareLeftovers  = 5_000
+	shareFooter     = 1_000 // the last line and notices of cuts
+)
+
+type markdown struct {
+	*model
+	b *bytes.Buffer
+}
+
+func renderMarkdown(m *model, b *bytes.Buffer) {
+	md := &markdown{m, b}
+	md.head()
+	md.findingsTable()
+	md.locks()
+	md.gantt()
+	md.statementTable()
+	md.reverse()
+	md.details()
+	fmt.Fprintf(b, "\n%s\n", mdText(clip(m.lastLine(), 600, m.glyph.ellipsis)))
+}
+
+// block writes rows one by one while they fit in a share of the limit, and
+// returns how many did. Head and rest are written only if a row was.
+func (md *markdown) block(share int, head, tail string, rows []string, more func(n int) string) {
+	if len(rows) == 0 {
+		return
+	}
+	end := min(md.b.Len()+share, markdownLimit-shareFooter)
+	room := end - md.b.Len() - len(head) - len(tail) - len(more(len(rows)))
+	n := 0
+	for n < len(rows) && room >= len(rows[n]) {
+		room -= len(rows[n])
+		n++
+	}
+	if n == 0 && room < 0 {
+		return
+	}
+	md.b.WriteString(head)
+	for _, r := range rows[:n] {
+		md.b.WriteString(r)
+	}
+	md.b.WriteString(tail)
+	if n < len(rows) {
+		md.b.WriteString(more(len(rows) - n))
+	}
+}
+
+// cutNotice says that rows were left out, and where they are.
+func cutNotice(noun string) func(int) string {
+	return func(n int) string {
+		return fmt.Sprintf("\n_%s more not shown: this report is cut at %d kB, the JSON has them all._\n", plural(int64(n), noun), markdownLimit/1000)
+	}
+}
+
+func (md *markdown) head() {
+	icon := map[gate.Verdict]string{gate.Pass: "✅", gate.Fail: "❌", gate.Error: "💥", gate.Skipped: "⏭️"}[md.r.Verdict]
+	fmt.Fprintf(md.b, "%s **migration gate: %s** %s %s\n\n", icon, strings.ToUpper(mdText(string(md.r.Verdict))), md.glyph.dash, mdText(clip(md.headline(), 600, md.glyph.ellipsis)))
+	for _, c := range md.caveats() {
+		fmt.Fprintf(md.b, "> ⚠️ **%s**\n>\n", mdText(c))
+	}
+	if len(md.caveats()) > 0 {
+		md.b.WriteString("\n")
+	}
+	for _, f := range md.ground() {
+		fmt.Fprintf(md.b, "- %s: %s\n", f.name, mdText(clip(f.value, 400, md.glyph.ellipsis)))
+	}
+}
+
+// where writes file:line, shortened from the left.
+func (md *markdown) where(file string, line int) string {
+	s := clipLeft(oneLine(file), 80, md.glyph.ellipsis)
+	if line > 0 {
+		s += fmt.Sprintf(":%d", line)
+	}
+	return mdCode(s)
+}
+
+func (md *markdown) findingsTable() {
+	icons := map[gate.Severity]string{gate.SeverityError: "🔴", gate.Warning: "🟠", gate.Notice: "🔵"}
+	var rows []string
+	for i := range md.findings {
+		f := &md.findings[i]
+		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s | %s |\n", icons[f.Severity], mdText(string(f.Severity)), mdCode(clip(f.Rule, 60, md.glyph.ellipsis)),
+			md.where(f.File, f.Line), mdText(clip(oneLine(f.Message), 400, md.glyph.ellipsis))))
+	}
+	md.block(shareFindings, "\n### Findings\n\n| severity | rule | where | what |\n|---|---|---|---|\n", "", rows, cutNotice("finding"))
+}
+
+func (md *markdown) locks() {
+	rows, cut := md.timelineRows(40)
+	var lines []string
+	for i := range rows {
+		r := &rows[i]
+		span := "not measured"
+		if r.measured {
+			span = between(r.worst.AtLeastMS, r.worst.AtMostMS)
+		}
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", mdCode(clipLeft(oneLine(r.label), 70, md.glyph.ellipsis)), mdText(modeOf(r)),
+			mdText(blocksOf(r)), span, mdText(r.status()), md.where(r.worst.File, r.worst.Line)))
+	}
+	more := cutNotice("lock")
+	tail := ""
+	if cut > 0 {
+		tail = fmt.Sprintf("\n_and %s more that blocked for less, in the JSON report._\n", plural(int64(cut), "lock"))
+	}
+	md.block(shareLocks, "\n### Locks on tables that were there before\n\n| table | mode | blocks | held | budget | taken at |\n|---|---|---|---|---|---|\n", tail, lines, more)
+}
+
+// gantt draws the windows on the apply walk's time axis.
+func (md *markdown) gantt() {
+	rows, _ := md.timelineRows(20)
+	var lines []string
+	for i := range rows {
+		r := &rows[i]
+		section := fmt.Sprintf("    section %s\n", ganttLabel(clipLeft(oneLine(r.label), 40, "..")))
+		for k := range r.windows {
+			w := &r.windows[k]
+			limit, limited := budget(md.r.Policy, w)
+			tag := "done, "
+			switch {
+			case limited && w.AtMostMS > exactMS(limit):
+				tag = "crit, "
+			case limited:
+				tag = "active, "
+			}
+			from, to := int64(w.OpenedMS), int64(w.OpenedMS+w.AtMostMS+0.5)
+			lines = append(lines, fmt.Sprintf("%s    line %d %s :%s%d, %d\n", section, w.Line, ganttLabel(clip(modeOf(r), 40, "..")), tag, from, max(to, from+1)))
+			section = ""
+			if k == 3 {
+				break // the table above has the longest
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	axis := "%S.%L s"
+	if md.endMS >= 60_000 {
+		axis = "%M:%S"
+	}
+	head := "\n```mermaid\ngantt\n    title Lock windows, from the start of applying (red: over budget)\n    dateFormat x\n    axisFormat " + axis + "\n"
+	md.block(shareGantt, head, "```\n", lines, func(n int) string { return cutNotice("bar")(n) })
+}
+
+func (md *markdown) statementTable() {
+	shown := md.worthShowing(80)
+	var rows []string
+	for i := range md.statements {
+		s := &md.statements[i]
+		if !shown[i] {
+			continue
+		}
+		var time, n, wal, note string
+		switch {
+		case s.failure != nil:
+			note = "**failed** " + mdCode(s.failure.Code)
+		case s.run == nil:
+			note = "not run"
+		}
+		if s.run != nil {
+			time, n, wal = duration(s.run.DurationMS), number(s.run.Rows), byteSize(s.run.WALBytes)
+			if rw := heapRewrites(s.run); len(rw) > 0 {
+				note = joinNotes(note, mdCode(clip(strings.Join(rw, ", "), 80, md.glyph.ellipsis)))
+			}
+		}
+		rows = append(rows, fmt.Sprintf("| %d | %s | %s | %s | %s | %s | %s |\n", s.number, md.where(s.st.File, s.st.Line),
+			mdCode(clip(oneLine(s.st.SQL), 80, md.glyph.ellipsis)), time, n, wal, note))
+	}
+	tail := "\n</details>\n"
+	if n := len(md.statements) - len(shown); n > 0 {
+		tail = fmt.Sprintf("\n_%s not listed: the quickest._\n", plural(int64(n), "statement")) + tail
+	}
+	md.block(shareStatements, fmt.Sprintf("\n<details><summary>%s</summary>\n\n| # | where | statement | time | rows | WAL | rewrote |\n|---|---|---|---|---|---|---|\n",
+		plural(int64(len(md.statements)), "statement")), tail, rows, cutNotice("statement"))
+}
+
+func (md *markdown) reverse() {
+	if md.obs.Reverse == nil {
+		return
+	}
+	ls := md.leftovers()
+	head := "\n" + mdText(strings.ToUpper(md.reverseSummary(len(ls))[:1])+md.reverseSummary(len(ls))[1:]) + ".\n"
+	if len(ls) == 0 {
+		md.b.WriteString(head)
+		return
+	}
+	var rows []string
+	for _, l := range ls {
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", mdText(l.what), mdCode(clip(l.object, 120, md.glyph.ellipsis)), mdText(l.by), mdText(clip(l.note, 300, md.glyph.ellipsis))))
+	}
+	md.block(shareLeftovers, head+"\n| what | object | by | |\n|---|---|---|---|\n", "", rows, cutNotice("difference"))
+}
+
+// details shows each finding's statement, notes and rewrite, folded.
+func (md *markdown) details() {
+	var parts []string
+	told := told{}
+	for i := range md.findings {
+		f := &md.findings[i]
+		var b strings.Builder
+		fmt.Fprintf(&b, "\n<details><summary>%s %s</summary>\n\n", mdCode(clip(f.Rule, 60, md.glyph.ellipsis)), md.where(f.File, f.Line))
+		fmt.Fprintf(&b, "%s\n", mdText(clip(oneLine(f.Message), 1000, md.glyph.ellipsis)))
+		if src := md.source(f); len(src) > 0 {
+			var lines []string
+			for _, l := range src {
+				if l.number == 0 {
+					l.text = "-- " + l.text
+				}
+				lines = append(lines, clip(l.text, 240, md.glyph.ellipsis))
+			}
+			b.WriteString("\n" + mdFence("sql", strings.Join(lines, "\n")))
+		}
+		if ns := md.notes(f, told); len(ns) > 0 {
+			b.WriteString("\n")
+			for _, n := range ns {
+				fmt.Fprintf(&b, "- %s: %s\n", mdText(n.label), mdText(clip(n.text, 600, md.glyph.ellipsis)))
+			}
+		}
+		b.WriteString(md.fix(f, told))
+		b.WriteString("\n</details>\n")
+		parts = append(parts, b.String())
+	}
+	md.block(markdownLimit, "", "", parts, cutNotice("finding's detail"))
+}
+
+func (md *markdown) fix(f *gate.Finding, told told) string {
+	fix := strings.TrimSpace(f.Fix)
+	switch {
+	case fix == "":
+		return ""
+	case !strings.ContainsAny(fix, "\n;"):
+		return "\nHelp: " + mdText(clip(oneLine(fix), 1000, md.glyph.ellipsis)) + "\n"
+	case !told.first("fix " + f.File + fix):
+		return "\nSafe rewrite: the one above\n"
+	}
+	return "\nSafe rewrite:\n\n" + mdFence("sql", cutLines(gate.Printable(fix), 4000, "--"))
+}

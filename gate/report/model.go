@@ -1,0 +1,358 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// model is what the text and Markdown renderers share: the report's facts in
+// the order and grouping that people read them in.
+type model struct {
+	r          gate.Report
+	obs        *gate.Observation
+	opt        Options
+	glyph      glyphs
+	findings   []gate.Finding
+	counts     counts
+	statements []statement
+	rows       []lockRow
+	endMS      float64 // of the apply walk, for the timeline
+}
+
+// statement is one statement of an up script, with what it did.
+type statement struct {
+	number  int // from 1, over the whole change
+	mig     *gate.Migration
+	st      *migration.Statement
+	run     *gate.StatementRun // nil: it did not run to its end
+	failure *gate.Failure
+	startMS float64
+}
+
+// ran reports whether the server saw the statement.
+func (s *statement) ran() bool { return s.run != nil || s.failure != nil }
+
+// lockRow is one line of the timeline: a table and mode, with all windows on
+// the table and its parts.
+type lockRow struct {
+	label    string
+	table    string
+	mode     string
+	blocks   []string
+	windows  []gate.LockWindow
+	first    int // number of the statement that took the first of them
+	openedMS float64
+	worst    *gate.LockWindow
+	budgetMS float64
+	budgeted bool
+	over     bool
+	measured bool
+	rowLocks bool
+}
+
+// glyphs are the characters a renderer draws with.
+type glyphs struct {
+	ellipsis, dash, times, within, over, ddl, rows, budget, left, right, line, tick, dot string
+}
+
+var (
+	unicodeGlyphs = glyphs{"…", "–", "×", "▒", "█", "░", "·", "┊", "├", "┤", "─", "┬", "·"}
+	asciiGlyphs   = glyphs{"...", "-", "x", "=", "#", "-", ".", ":", "|", "|", "-", "+", "-"}
+)
+
+func newModel(r gate.Report, opt Options) *model {
+	if opt.Width <= 0 {
+		opt.Width = 100
+	}
+	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs}
+	if opt.Unicode {
+		m.glyph = unicodeGlyphs
+	}
+	m.findings = sortFindings(r.Findings)
+	m.counts = count(r.Findings)
+	m.flatten()
+	m.groupLocks()
+	return m
+}
+
+// flatten numbers the statements and finds out when each started.
+func (m *model) flatten() {
+	known := false
+	for i := range m.obs.Migrations {
+		mig := &m.obs.Migrations[i]
+		for k := range mig.Up.Statements {
+			s := statement{number: len(m.statements) + 1, mig: mig, st: &mig.Up.Statements[k]}
+			if mig.Apply != nil {
+				if k < len(mig.Apply.Statements) {
+					s.run = &mig.Apply.Statements[k]
+					known = known || s.run.StartMS > 0
+				}
+				if f := mig.Apply.Failure; f != nil && f.Statement == k {
+					s.failure = f
+				}
+			}
+			m.statements = append(m.statements, s)
+		}
+	}
+	at := 0.0
+	for i := range m.statements {
+		s := &m.statements[i]
+		s.startMS = at
+		if s.run != nil {
+			if known {
+				s.startMS = s.run.StartMS
+			}
+			at = s.startMS + s.run.DurationMS
+		}
+	}
+	m.endMS = at
+}
+
+// groupLocks makes the timeline's rows, in the order of acquisition.
+func (m *model) groupLocks() {
+	type key struct {
+		table, mode string
+		rowLocks    bool
+	}
+	index := map[key]int{}
+	ws := slices.Clone(m.obs.Locks)
+	slices.SortStableFunc(ws, compareWindows)
+	for _, w := range ws {
+		if !judged(&w) && (!w.RowLocks || !w.Existing) {
+			continue
+		}
+		k := key{tableOf(&w), w.Mode, w.RowLocks}
+		i, ok := index[k]
+		if !ok {
+			i = len(m.rows)
+			index[k] = i
+			m.rows = append(m.rows, lockRow{table: k.table, mode: k.mode, openedMS: w.OpenedMS, first: m.numberOf(&w), rowLocks: w.RowLocks, measured: true})
+		}
+		m.rows[i].add(m, w)
+		m.endMS = max(m.endMS, w.ClosedMS)
+	}
+	for i := range m.rows {
+		m.rows[i].setLabel()
+	}
+}
+
+func (r *lockRow) add(m *model, w gate.LockWindow) {
+	r.windows = append(r.windows, w)
+	if r.worst == nil || w.AtMostMS > r.worst.AtMostMS {
+		r.worst = &w
+	}
+	for _, b := range []string{"reads", "writes", "ddl"} {
+		if slices.Contains(w.Blocks, b) && !slices.Contains(r.blocks, b) {
+			r.blocks = append(r.blocks, b)
+		}
+	}
+	r.measured = r.measured && measured(m.obs, &w)
+	if limit, ok := budget(m.r.Policy, &w); ok {
+		if v := exactMS(limit); !r.budgeted || v < r.budgetMS {
+			r.budgeted, r.budgetMS = true, v
+		}
+		r.over = r.over || w.AtMostMS > exactMS(limit)
+	}
+}
+
+// setLabel names the table, or the one part of it that was locked alone.
+func (r *lockRow) setLabel() {
+	parts := map[string]string{}
+	for _, w := range r.windows {
+		parts[w.Relation] = w.Kind
+	}
+	r.label = r.table
+	if _, itself := parts[r.table]; !itself {
+		for _, name := range slices.Sorted(maps.Keys(parts)) {
+			r.label = fmt.Sprintf("%s (%s)", name, cmp.Or(parts[name], "part"))
+			break
+		}
+	}
+	if n := len(parts) - 1; n > 0 {
+		r.label += fmt.Sprintf(" +%d", n)
+	}
+}
+
+// figure is the longest window's upper bound, or why it has none.
+func (r *lockRow) figure() string {
+	if !r.measured {
+		return "not measured"
+	}
+	return duration(r.worst.AtMostMS)
+}
+
+// status sets the figure against the budget.
+func (r *lockRow) status() string {
+	switch {
+	case r.over:
+		return "over " + duration(r.budgetMS)
+	case r.rowLocks:
+		return plural(r.worst.Rows, "row") + ", not judged"
+	case !r.measured:
+		return "no rows"
+	case r.budgeted:
+		return "within " + duration(r.budgetMS)
+	}
+	return ""
+}
+
+// numberOf finds the number of the statement that took a window.
+func (m *model) numberOf(w *gate.LockWindow) int {
+	for i := range m.statements {
+		if s := m.statements[i].st; s.File == w.File && s.Line == w.Line {
+			return m.statements[i].number
+		}
+	}
+	n := 0
+	for i := range m.obs.Migrations {
+		if i == w.Migration {
+			if n+w.Statement < len(m.statements) {
+				return n + w.Statement + 1
+			}
+			return 0
+		}
+		n += len(m.obs.Migrations[i].Up.Statements)
+	}
+	return 0
+}
+
+// at finds the statement, of any script, that covers a line.
+func (m *model) at(file string, line int) *migration.Statement {
+	if line <= 0 {
+		return nil
+	}
+	for i := range m.obs.Migrations {
+		mig := &m.obs.Migrations[i]
+		scripts := []*migration.Script{&mig.Up, mig.Down}
+		for _, sc := range scripts {
+			if sc == nil {
+				continue
+			}
+			for k := range sc.Statements {
+				if st := &sc.Statements[k]; st.File == file && st.Line <= line && line <= max(st.Line, st.EndLine) {
+					return st
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// runAt finds the measured statement that begins on a line.
+func (m *model) runAt(ref gate.StatementRef) *statement {
+	for i := range m.statements {
+		if s := &m.statements[i]; s.st.File == ref.File && s.st.Line == ref.Line {
+			return s
+		}
+	}
+	return nil
+}
+
+// windowOf finds the lock window that a finding speaks of, by its evidence.
+func (m *model) windowOf(f *gate.Finding) *gate.LockWindow {
+	rel, _ := f.Evidence["relation"].(string)
+	mode, _ := f.Evidence["mode"].(string)
+	if rel == "" {
+		return nil
+	}
+	var best *gate.LockWindow
+	for i := range m.obs.Locks {
+		w := &m.obs.Locks[i]
+		if w.RowLocks || w.File != f.File || w.Line != f.Line || (w.Relation != rel && tableOf(w) != rel) || (mode != "" && w.Mode != mode) {
+			continue
+		}
+		if best == nil || (w.Relation == rel && best.Relation != rel) || (w.Relation == best.Relation && w.AtMostMS > best.AtMostMS) {
+			best = w
+		}
+	}
+	return best
+}
+
+// worst is the row whose blocking lasted longest, reads before writes.
+func (m *model) worst() *lockRow {
+	var worst *lockRow
+	for i := range m.rows {
+		r := &m.rows[i]
+		if r.rowLocks || !r.budgeted || !r.measured {
+			continue
+		}
+		if worst == nil || r.worst.AtMostMS > worst.worst.AtMostMS {
+			worst = r
+		}
+	}
+	return worst
+}
+
+// totals is the sentence of counts: "2 errors, 1 warning, 0 notices".
+func (m *model) totals() string {
+	return plural(int64(m.counts.Error), "error") + ", " + plural(int64(m.counts.Warning), "warning") + ", " +
+		plural(int64(m.counts.Notice), "notice")
+}
+
+// lastLine closes the text and the Markdown: totals and times.
+func (m *model) lastLine() string {
+	ran := 0
+	for i := range m.statements {
+		if m.statements[i].ran() {
+			ran++
+		}
+	}
+	s := fmt.Sprintf("%s  %s in %s, %s", verdictWord(m.r.Verdict), m.totals(),
+		plural(int64(len(m.obs.Migrations)), "migration"), plural(int64(len(m.statements)), "statement"))
+	if ran < len(m.statements) {
+		s += fmt.Sprintf(" (%d run)", ran)
+	}
+	var times []string
+	for _, p := range m.obs.Phases {
+		times = append(times, oneLine(p.Name)+" "+phaseTime(p.MS))
+	}
+	if len(times) > 0 {
+		s += "; " + strings.Join(times, ", ")
+	}
+	return s
+}
+
+func verdictWord(v gate.Verdict) string { return strings.ToUpper(string(v)) }
+
+// headline says what the totals do not: the reason, or the figure that counts.
+func (m *model) headline() string {
+	switch m.r.Verdict {
+	case gate.Skipped:
+		return cmp.Or(oneLine(m.r.Reason), "no migration changed")
+	case gate.Error:
+		return "the gate could not decide: " + cmp.Or(oneLine(m.r.Reason), "no reason was given")
+	}
+	s := m.totals()
+	if w := m.worst(); w != nil {
+		s += fmt.Sprintf("; longest block %s on %s (%s, budget %s)", duration(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)), duration(w.budgetMS))
+	} else if len(m.statements) > 0 && durations(m.obs) == durationsNone {
+		s += "; nobody was blocked"
+	}
+	switch durations(m.obs) {
+	case durationsNot:
+		s += "; durations NOT MEASURED"
+	case durationsPartly:
+		s += "; durations partly NOT MEASURED"
+	}
+	if m.r.Reason != "" {
+		s += "; " + oneLine(m.r.Reason)
+	}
+	return s
+}
+
+// telling leaves out what goes without saying: what blocks writes blocks DDL.
+func telling(bs []string) []string {
+	if slices.Contains(bs, "writes") {
+		return slices.DeleteFunc(slices.Clone(bs), func(b string) bool { return b == "ddl" })
+	}
+	if len(bs) == 1 && bs[0] == "ddl" {
+		return []string{"DDL"}
+	}
+	return bs
+}

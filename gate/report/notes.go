@@ -1,0 +1,208 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// note is a labelled sentence under a finding.
+type note struct{ label, text string }
+
+// maxMeanwhile statements are named that ran while a lock was held.
+const maxMeanwhile = 5
+
+// notes says what a finding means in production and what was measured, then
+// lists the evidence that no sentence has used. What was told of the same lock
+// under an earlier finding is not told again.
+func (m *model) notes(f *gate.Finding, told told) []note {
+	var ns []note
+	used := map[string]bool{"relation": true, "mode": true, "blocks": true, "table": true, "kind": true}
+	w := m.windowOf(f)
+	again := w != nil && !told.first(fmt.Sprintf("window %p", w))
+	if s := m.inProduction(w); s != "" && !again {
+		ns = append(ns, note{"in production", s})
+	}
+	if s := m.measuredNote(f, w, used, again); s != "" {
+		ns = append(ns, note{"measured", s})
+	}
+	if w != nil {
+		if s := m.meanwhile(w); s != "" {
+			if !again || f.Rule == "lock-held-across-statements" {
+				ns = append(ns, note{"meanwhile", s})
+			}
+			used["held_during"], used["statements"] = true, true
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
+		if used[k] {
+			continue
+		}
+		if v := evidenceValue(k, f.Evidence[k]); v != "" {
+			ns = append(ns, note{evidenceLabel(k), clip(v, 400, m.glyph.ellipsis)})
+		}
+	}
+	return ns
+}
+
+// inProduction says what ordinary sessions would live through.
+func (m *model) inProduction(w *gate.LockWindow) string {
+	if w == nil || !judged(w) {
+		return ""
+	}
+	table := oneLine(tableOf(w))
+	var s string
+	switch {
+	case blocks(w, "reads"):
+		s = "every query on " + table + ", plain SELECT included, waits until the lock is gone"
+	case blocks(w, "writes"):
+		s = "INSERT, UPDATE and DELETE on " + table + " wait until the lock is gone; reads go on"
+	case blocks(w, "ddl"):
+		return "other DDL, VACUUM and ANALYZE of " + table + " wait; reads and writes go on"
+	}
+	if w.Relation != tableOf(w) {
+		s += " (the lock is on " + strings.TrimSpace(oneLine(w.Kind)+" "+oneLine(w.Relation)) + ")"
+	}
+	if w.Waited {
+		return s + "; here the lock had to be waited for, and a waiting request blocks newcomers as a granted one does"
+	}
+	return s + "; the wait for the lock itself, behind whatever runs there, comes on top and blocks newcomers as well"
+}
+
+// measuredNote gives the figure with its uncertainty, and how it was seen.
+func (m *model) measuredNote(f *gate.Finding, w *gate.LockWindow, used map[string]bool, again bool) string {
+	lo, okLo := f.Evidence["at_least_ms"].(float64)
+	hi, okHi := f.Evidence["at_most_ms"].(float64)
+	var parts []string
+	mode, _ := f.Evidence["mode"].(string)
+	if w != nil && !(okLo && okHi) {
+		// A rule of another subject that names a locked relation.
+		lo, hi, okLo, okHi = w.AtLeastMS, w.AtMostMS, true, true
+	}
+	if !okLo || !okHi {
+		return ""
+	}
+	used["at_least_ms"], used["at_most_ms"] = true, true
+	if w != nil {
+		mode = w.Mode
+	}
+	s := between(lo, hi)
+	if mode != "" {
+		s = oneLine(mode) + " held " + s
+	}
+	if b, ok := f.Evidence["budget_ms"].(float64); ok {
+		used["budget_ms"] = true
+		s += ", budget " + duration(b)
+		if b > 0 && hi > b {
+			s += fmt.Sprintf(" (%s%s the budget)", factor(hi/b), m.glyph.times)
+		}
+	}
+	parts = append(parts, s)
+	if w != nil && !again {
+		if how := m.witness(w); how != "" {
+			parts = append(parts, how)
+		}
+		if w.Existing && !measured(m.obs, w) {
+			parts = append(parts, "NOT MEASURED on data: the table is empty here")
+		} else if t, ok := m.obs.Tables[tableOf(w)]; ok {
+			parts = append(parts, fmt.Sprintf("on %s, %s", plural(rowsOf(t), "row"), byteSize(bytesOf(t))))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// witness says how the window was seen and with which resolution.
+func (m *model) witness(w *gate.LockWindow) string {
+	switch w.Witness {
+	case "boundary":
+		return "seen between statements of the transaction, which misses nothing"
+	case "ticker":
+		if r := m.obs.Resolution; r.Looks > 0 {
+			return fmt.Sprintf("seen by looks every %s (at most %s apart)", duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))
+		}
+		return "seen by repeated looks only"
+	case "statement":
+		return "bounded by the statement's own duration only"
+	}
+	return ""
+}
+
+// meanwhile names the statements that ran while an earlier one's lock was held.
+func (m *model) meanwhile(w *gate.LockWindow) string {
+	var parts []string
+	for i, ref := range w.HeldDuring {
+		if i == maxMeanwhile {
+			parts = append(parts, fmt.Sprintf("and %s more", number(int64(len(w.HeldDuring)-i))))
+			break
+		}
+		s := fmt.Sprintf("line %d", ref.Line)
+		if ref.File != w.File {
+			s = fmt.Sprintf("%s:%d", oneLine(ref.File), ref.Line)
+		}
+		if st := m.runAt(ref); st != nil {
+			s += " " + clip(oneLine(st.st.SQL), 50, m.glyph.ellipsis)
+			if st.run != nil {
+				s += " (" + duration(st.run.DurationMS) + ")"
+			}
+		}
+		parts = append(parts, s)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "the lock was still held while these ran: " + strings.Join(parts, "; ")
+}
+
+func factor(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.1f", v)
+	}
+	return number(int64(math.Round(v)))
+}
+
+func evidenceLabel(key string) string {
+	label := strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(key, "_ms"), "_bytes"), "_", " ")
+	return cmp.Or(oneLine(label), "evidence")
+}
+
+// evidenceValue writes one value for people; "" where there is nothing to say.
+func evidenceValue(key string, v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return oneLine(v)
+	case bool:
+		if v {
+			return "yes"
+		}
+		return "no"
+	case float64:
+		switch {
+		case strings.HasSuffix(key, "_ms"):
+			return duration(v)
+		case key == "bytes" || strings.HasSuffix(key, "_bytes"):
+			return byteSize(int64(v))
+		case v == math.Trunc(v) && math.Abs(v) < 1e15:
+			return number(int64(v))
+		}
+		return fmt.Sprint(v)
+	case []any:
+		var parts []string
+		for _, x := range v {
+			parts = append(parts, evidenceValue(key, x))
+		}
+		return strings.Join(parts, ", ")
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return oneLine(string(raw))
+}

@@ -1,0 +1,79 @@
+// Package report renders a gate.Report: text for a terminal, Markdown for a
+// review, JSON for scripts and for rendering again later.
+//
+// Renderers are pure: the same Report gives the same bytes, and a Report read
+// back from its JSON renders like the one in memory. Text that comes from
+// outside (SQL, server messages, file names) is made harmless here, in each
+// format by that format's own means. What never lives here: judging,
+// databases, and anything that knows a forge's API.
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// Options shape what a renderer shows; the zero value is plain ASCII, 100
+// columns wide. JSON ignores them all.
+type Options struct {
+	// Color allows ANSI colours, in text only.
+	Color bool
+	// Width in columns that text keeps to where it can; 0 means 100.
+	Width int
+	// Unicode allows characters beyond ASCII in what the renderer draws.
+	Unicode bool
+	// Source returns the content of a file named in the report, to show a
+	// statement as its author wrote it. Where it is nil, has no such file, or
+	// the file no longer holds the statement, the SQL that ran is shown.
+	Source func(file string) ([]byte, bool)
+}
+
+// Formats lists the names that Render knows, the default first.
+func Formats() []string { return []string{"text", "markdown", "json"} }
+
+// Render writes r to w in one of Formats, with a line feed at the end. It
+// writes nothing when it fails to render, so a half report never stands.
+func Render(w io.Writer, format string, r gate.Report, opt Options) error {
+	doc, err := newDocument(r)
+	if err != nil {
+		return fmt.Errorf("render %s report: %w", format, err)
+	}
+	var out []byte
+	switch format {
+	case "json":
+		out, err = doc.encode()
+	case "text":
+		out, err = withModel(doc, opt, renderText)
+	case "markdown":
+		out, err = withModel(doc, opt, renderMarkdown)
+	default:
+		return fmt.Errorf("render report: unknown format %q; formats are %s", format, strings.Join(Formats(), ", "))
+	}
+	if err != nil {
+		return fmt.Errorf("render %s report: %w", format, err)
+	}
+	if _, err := w.Write(out); err != nil {
+		return fmt.Errorf("write %s report: %w", format, err)
+	}
+	return nil
+}
+
+// withModel renders from the document's own JSON, so that memory and file
+// cannot give different results.
+func withModel(doc *document, opt Options, render func(*model, *bytes.Buffer)) ([]byte, error) {
+	raw, err := doc.encode()
+	if err != nil {
+		return nil, err
+	}
+	r, err := Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	render(newModel(r, opt), &b)
+	return b.Bytes(), nil
+}

@@ -1,0 +1,59 @@
+package report_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/report"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// render fails the test where rendering does.
+func render(tb testing.TB, format string, r gate.Report, opt report.Options) string {
+	tb.Helper()
+	var b bytes.Buffer
+	if err := report.Render(&b, format, r, opt); err != nil {
+		tb.Fatal(err)
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (run with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-golden +got), rewrite with -update if that is meant:\n%s", path, diff)
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, r := range crafted() {
+		t.Run(name, func(t *testing.T) {
+			golden(t, name+".txt", render(t, "text", r, report.Options{Unicode: true}))
+			if name != "huge" {
+				golden(t, name+".json", render(t, "json", r, report.Options{}))
+			}
+			golden(t, name+".md", render(t, "markdown", r, report.Options{Unicode: true}))
+		})
+	}
+}

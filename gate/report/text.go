@@ -1,0 +1,278 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// Beyond these a terminal is no place to read; the JSON has everything.
+const (
+	maxTextFindings   = 100 // shown in full; the rest as one line each
+	maxTextStatements = 60
+	maxTextRows       = 24 // of the timeline
+	maxTextLeftovers  = 60
+)
+
+// text writes the terminal's report.
+type text struct {
+	*model
+	b    *bytes.Buffer
+	told told
+}
+
+func renderText(m *model, b *bytes.Buffer) {
+	t := &text{m, b, told{}}
+	t.head()
+	for i := range t.findings {
+		if i == maxTextFindings {
+			t.line("")
+		}
+		if i < maxTextFindings {
+			t.finding(&t.findings[i])
+		} else {
+			f := &t.findings[i]
+			t.line("%s %s", t.paint(severityColor(f.Severity), fmt.Sprintf("%s[%s]", f.Severity, oneLine(f.Rule))), place(f)+": "+oneLine(f.Message))
+		}
+	}
+	if len(t.findings) > 0 {
+		t.line("")
+		t.line("%s", t.paint(dim, "more on a rule: migration-gate explain "+oneLine(t.findings[0].Rule)))
+	}
+	t.timeline()
+	t.statementTable()
+	t.reverse()
+	t.line("")
+	t.line("%s", t.paint(verdictColor(t.r.Verdict), m.lastLine()))
+}
+
+func (t *text) line(format string, args ...any) {
+	s := fmt.Sprintf(format, args...)
+	t.b.WriteString(strings.TrimRight(s, " "))
+	t.b.WriteByte('\n')
+}
+
+// title opens a section.
+func (t *text) title(format string, args ...any) {
+	t.line("")
+	t.line("%s", t.paint(bold, fmt.Sprintf(format, args...)))
+}
+
+func (t *text) head() {
+	t.line("%s  %s", t.paint(verdictColor(t.r.Verdict), verdictWord(t.r.Verdict)), t.headline())
+	for _, c := range t.caveats() {
+		for i, l := range wrap(c, t.opt.Width-4) {
+			mark := "  ! "
+			if i > 0 {
+				mark = "    "
+			}
+			t.line("%s", t.paint(yellow, mark+l))
+		}
+	}
+	for _, f := range t.ground() {
+		for i, l := range wrap(f.value, t.opt.Width-15) {
+			name := f.name
+			if i > 0 {
+				name = ""
+			}
+			t.line("  %s %s", t.paint(dim, pad(name, 12)), l)
+		}
+	}
+}
+
+// statementTable lists what each statement took, migration by migration.
+func (t *text) statementTable() {
+	if len(t.statements) == 0 {
+		return
+	}
+	t.title("statements")
+	shown := t.worthShowing(maxTextStatements)
+	var rows [][]string
+	flush := func() {
+		t.table(rows, 2, []bool{true, true, false, true, true, true, false})
+		rows = nil
+	}
+	var mig *gate.Migration
+	for i := range t.statements {
+		s := &t.statements[i]
+		if !shown[i] {
+			continue
+		}
+		if s.mig != mig {
+			flush()
+			mig = s.mig
+			t.line("  %s", t.migrationLine(mig))
+			rows = [][]string{{"#", "line", "statement", "time", "rows", "WAL", ""}}
+		}
+		rows = append(rows, t.statementRow(s))
+	}
+	flush()
+	if n := len(t.statements) - len(shown); n > 0 {
+		t.line("  %s not listed: the quickest, which neither failed nor wrote a table anew", plural(int64(n), "statement"))
+	}
+}
+
+func (t *text) migrationLine(m *gate.Migration) string {
+	s := clipLeft(oneLine(m.Up.File), t.opt.Width-20, t.glyph.ellipsis)
+	switch {
+	case m.Apply == nil:
+		return s + "  not run"
+	case m.Apply.Failure != nil:
+		return s + "  " + t.paint(red, "failed")
+	}
+	return s + "  " + duration(m.Apply.MS)
+}
+
+func (t *text) statementRow(s *statement) []string {
+	sql := clip(oneLine(s.st.SQL), max(20, t.opt.Width-58), t.glyph.ellipsis)
+	row := []string{fmt.Sprint(s.number), fmt.Sprint(s.st.Line), sql, "", "", "", ""}
+	switch {
+	case s.failure != nil:
+		row[6] = "failed: " + oneLine(s.failure.Code)
+	case s.run == nil:
+		row[6] = "not run"
+	}
+	if s.run != nil {
+		row[3] = duration(s.run.DurationMS)
+		if s.run.Rows != 0 {
+			row[4] = number(s.run.Rows)
+		}
+		row[5] = byteSize(s.run.WALBytes)
+		if rw := heapRewrites(s.run); len(rw) > 0 {
+			row[6] = joinNotes(row[6], "rewrote "+clip(oneLine(strings.Join(rw, ", ")), 40, t.glyph.ellipsis))
+		}
+		if s.run.TempBytes > 0 {
+			row[6] = joinNotes(row[6], byteSize(s.run.TempBytes)+" of temporary files")
+		}
+	}
+	return row
+}
+
+// reverse lists what the walk down and up again left behind.
+func (t *text) reverse() {
+	if t.obs.Reverse == nil {
+		return
+	}
+	ls := t.leftovers()
+	t.title("%s", t.reverseSummary(len(ls)))
+	var rows [][]string
+	for i, l := range ls {
+		if i == maxTextLeftovers {
+			break
+		}
+		by := ""
+		if l.by != "" {
+			by = "by " + l.by
+		}
+		rows = append(rows, []string{l.what, clip(l.object, max(24, t.opt.Width/2), t.glyph.ellipsis), by, l.note})
+	}
+	t.table(rows, 2, make([]bool, 4))
+	if n := len(ls) - maxTextLeftovers; n > 0 {
+		t.line("  and %s more, in the JSON report", number(int64(n)))
+	}
+}
+
+// table aligns columns; right tells which are set flush right. An empty
+// column takes no room.
+func (t *text) table(rows [][]string, indent int, right []bool) {
+	if len(rows) == 0 {
+		return
+	}
+	widths := make([]int, len(right))
+	for _, r := range rows {
+		for i, c := range r {
+			widths[i] = max(widths[i], runewidth.StringWidth(c))
+		}
+	}
+	for _, r := range rows {
+		var b strings.Builder
+		b.WriteString(strings.Repeat(" ", indent))
+		for i, c := range r {
+			if widths[i] == 0 {
+				continue
+			}
+			if right[i] {
+				b.WriteString(padLeft(c, widths[i]))
+			} else {
+				b.WriteString(pad(c, widths[i]))
+			}
+			b.WriteString("  ")
+		}
+		t.line("%s", b.String())
+	}
+}
+
+// worthShowing picks at most n statements: those that failed, those that
+// rewrote, then the slowest.
+func (m *model) worthShowing(n int) map[int]bool {
+	shown := map[int]bool{}
+	if len(m.statements) <= n {
+		for i := range m.statements {
+			shown[i] = true
+		}
+		return shown
+	}
+	weight := func(s *statement) float64 {
+		switch {
+		case s.failure != nil:
+			return 2e18
+		case s.run == nil:
+			return -1
+		case len(heapRewrites(s.run)) > 0:
+			return 1e18 + s.run.DurationMS
+		}
+		return s.run.DurationMS
+	}
+	order := make([]int, len(m.statements))
+	for i := range order {
+		order[i] = i
+	}
+	sortBy(order, func(i int) float64 { return -weight(&m.statements[i]) })
+	for _, i := range order[:n] {
+		shown[i] = true
+	}
+	return shown
+}
+
+// ANSI codes.
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "1;31"
+	green  = "1;32"
+	yellow = "1;33"
+	blue   = "1;34"
+	cyan   = "1;36"
+)
+
+// paint colours s where colour was asked for.
+func (t *text) paint(code, s string) string {
+	if !t.opt.Color || code == "" || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func verdictColor(v gate.Verdict) string {
+	switch v {
+	case gate.Pass:
+		return green
+	case gate.Skipped:
+		return cyan
+	}
+	return red
+}
+
+func severityColor(s gate.Severity) string {
+	switch s {
+	case gate.SeverityError:
+		return red
+	case gate.Warning:
+		return yellow
+	}
+	return cyan
+}
