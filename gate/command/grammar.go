@@ -35,7 +35,7 @@ type checkCmd struct {
 	config.Failing
 	config.Output
 	config.Lifetime
-	Keep bool `help:"Keep the server after the run, until its time to live is over."`
+	Keep bool `group:"Run" help:"Keep the server after the run, until its time to live is over."`
 }
 
 // restoreSnapshotCmd makes the database that the following steps name.
@@ -49,7 +49,7 @@ type restoreSnapshotCmd struct {
 
 // migrateCmd groups the directions, as migration tools do.
 type migrateCmd struct {
-	Up migrateUpCmd `cmd:"" help:"Apply pending migrations, measured."`
+	Up migrateUpCmd `cmd:"" help:"Step: run the change's migrations on it, measured."`
 }
 
 type migrateUpCmd struct {

@@ -21,7 +21,10 @@
 //	source:"flag"    where it may be given, where that is not everywhere: "flag" or "flag,env"
 package config
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Global options belong to every command.
 type Global struct {
@@ -113,4 +116,47 @@ func (l Lifetime) Deadline() time.Duration { return l.Timeout }
 type Scratch struct {
 	RunDir  string `placeholder:"DIR" path:"" help:"Directory of the state that the commands share (default: .migration-gate at the repository's top)."`
 	WorkDir string `placeholder:"DIR" path:"" help:"Directory under which servers keep their scratch data (default: the system's directory for temporary files)."`
+}
+
+// groups are the headings of help and documentation, in their order.
+func groups() []group {
+	return []group{
+		{"Change", []any{Migrations{}}},
+		{"Snapshot", []any{Snapshot{}}},
+		{"Server", []any{Server{}}},
+		{"Locks", []any{Budget{}, Measuring{}}},
+		{"Verdict", []any{Failing{}, Reversing{}, Downs{}}},
+		{"Report", []any{Output{}}},
+		{"Run", []any{Lifetime{}}},
+		{"Every command", []any{Global{}}},
+	}
+}
+
+type group struct {
+	title   string
+	structs []any
+}
+
+// has reports whether one of the group's structs declares the flag.
+func (g group) has(flag string) bool {
+	for _, s := range g.structs {
+		if declares(reflect.TypeOf(s), flag) {
+			return true
+		}
+	}
+	return false
+}
+
+func declares(t reflect.Type, flag string) bool {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("name")
+		if name == "" {
+			name = dashed(f.Name)
+		}
+		if f.Anonymous && declares(f.Type, flag) || !f.Anonymous && name == flag {
+			return true
+		}
+	}
+	return false
 }

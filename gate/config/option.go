@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 )
@@ -43,6 +44,9 @@ type Option struct {
 	Path bool
 	// Secret values may hold a password and are never shown.
 	Secret bool
+	// Group is the heading it stands under in help and documentation; "" for
+	// what belongs to a single command.
+	Group string
 	// Commands that have it ("check", "migrate up"); nil means every command.
 	Commands []string
 	// Env lists the environment names, strongest first; nil means none.
@@ -93,7 +97,7 @@ func newOption(f *kong.Flag) Option {
 	o := Option{
 		Name: f.Name, Help: f.Help, Default: f.Default, Type: typeOf(f.Target.Type()),
 		Placeholder: f.PlaceHolder, Pattern: tag.Get("pattern"), BareNumber: tag.Has("number"),
-		Path: tag.Has("path"), Secret: tag.Has("secret"), WithPath: tag.Has("formats"),
+		Group: groupOf(f.Name), Path: tag.Has("path"), Secret: tag.Has("secret"), WithPath: tag.Has("formats"),
 	}
 	if f.Short != 0 {
 		o.Short = string(f.Short)
@@ -141,4 +145,25 @@ func typeOf(t reflect.Type) Type {
 // On reports whether the command ("check", "migrate up") has the option.
 func (o Option) On(command string) bool {
 	return o.Commands == nil || slices.Contains(o.Commands, command)
+}
+
+// dashed spells a field's name as a flag: ServerVersion is server-version.
+func dashed(field string) string {
+	var b strings.Builder
+	for i, r := range field {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func groupOf(flag string) string {
+	for _, g := range groups() {
+		if g.has(flag) {
+			return g.title
+		}
+	}
+	return ""
 }

@@ -79,6 +79,7 @@ func New(grammar any, rules []string, more ...kong.Option) (*Parser, error) {
 		kong.Name("migration-gate"), kong.NoDefaultHelp(),
 		kong.Exit(func(int) {}), // never called: help is printed by Parse
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: p.help}),
+		kong.FlagNamer(dashed), kong.AutoGroup(autoGroup),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(p.decode)),
 		kong.KindMapper(reflect.Int64, kong.MapperFunc(p.decode)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(p.decode)),
@@ -119,16 +120,28 @@ func (p *Parser) decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return err
 }
 
-// help adds the values to an option's help.
+// help adds the values and the default to an option's help.
 func (p *Parser) help(v *kong.Value) string {
 	if v.Flag == nil {
 		return v.Help
 	}
 	o := newOption(v.Flag)
-	if o.Values == nil || len(o.Values) == 1 {
-		return v.Help
+	text := v.Help
+	if len(o.Values) > 1 {
+		text += " One of: " + strings.Join(o.Values, ", ") + "."
 	}
-	return v.Help + " One of: " + strings.Join(o.Values, ", ") + "."
+	if o.Default != "" && o.Placeholder != "" { // else kong shows the default as the value
+		text += " Default: " + o.Default + "."
+	}
+	return text
+}
+
+func autoGroup(_ kong.Visitable, flag *kong.Flag) *kong.Group {
+	title := groupOf(flag.Name)
+	if title == "" {
+		return nil
+	}
+	return &kong.Group{Key: title, Title: title + ":"}
 }
 
 // Parse reads the arguments (without the program's name), completed from the
