@@ -125,8 +125,9 @@ type Target struct {
 // where the server is.
 type Tools interface {
 	// Run starts one program and waits. The connection's environment (host,
-	// port, user, password) is set; name is bare ("pg_restore"). Its error is
-	// an *exec.ExitError, or one that says the program is missing (ErrNoTool).
+	// port, user, password) is set; name is bare ("pg_restore"). In its error's
+	// chain is an *ExitError where the program said no, and ErrNoTool where it
+	// is missing.
 	Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error
 	// Share makes a local file readable to those programs and returns its
 	// path there, and a function that takes it away again.

@@ -2,9 +2,11 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -35,10 +37,15 @@ func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Re
 	cmd.Env = append(cmd.Env, "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(t.port), "PGUSER="+admin,
 		"PGPASSWORD="+t.password, "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("run %s: %w", name, cause(ctx, err))
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit) && ctx.Err() == nil:
+		return fmt.Errorf("run %w", &snapshot.ExitError{Program: name, Code: exit.ExitCode()})
 	}
-	return nil
+	return fmt.Errorf("run %s: %w", name, cause(ctx, err))
 }
 
 // lookup finds a client program: beside the server, else of the very same
