@@ -1,0 +1,1 @@
+ALTER TABLE order_lines RENAME TO _deprecated_order_lines;
