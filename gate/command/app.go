@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"runtime"
@@ -22,8 +23,8 @@ type app struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	open   []string // phases under way, innermost last
-	phases []gate.Phase
+	phases []gate.Phase // in the order of their ends
+	struck string       // the first to end after its context had
 }
 
 func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *app {
@@ -31,33 +32,18 @@ func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *a
 }
 
 // phase marks the beginning of a part of the run; the function it returns
-// marks the end. Reports list how long each took, and a timeout names the one
-// it struck.
-func (a *app) phase(name string) (end func()) {
+// marks the end. Reports list how long each took, and an interruption or a
+// timeout names the innermost one it struck.
+func (a *app) phase(ctx context.Context, name string) (end func()) {
 	start := time.Now()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.open = append(a.open, name)
 	return sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		// A phase that fails stays open: the error is worded after its
-		// deferred end ran, and must still name it.
-		if n := len(a.open); n > 1 && a.open[n-1] == name {
-			a.open = a.open[:n-1]
+		if ctx.Err() != nil && a.struck == "" {
+			a.struck = name
 		}
 		a.phases = append(a.phases, gate.Phase{Name: name, MS: float64(time.Since(start).Microseconds()) / 1000})
 	})
-}
-
-// current is the innermost phase under way, or the last one there was.
-func (a *app) current() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.open) == 0 {
-		return ""
-	}
-	return a.open[len(a.open)-1]
 }
 
 // lookupEnv answers with the environment as it is, for scripts that

@@ -98,6 +98,13 @@ func (a *app) run(parent context.Context, cmd runner) int {
 	for _, s := range a.parsed.Given {
 		a.log.Debug("setting", "option", s.Name, "value", s.Value, "from", s.Origin)
 	}
+	if o, ok := cmd.(interface {
+		Formats() ([]config.Format, error)
+	}); ok {
+		if _, err := o.Formats(); err != nil { // before minutes are spent on what cannot be told
+			return fail(a.env, err)
+		}
+	}
 	ctx, cancel := context.WithCancel(parent)
 	if d, ok := cmd.(interface{ Deadline() time.Duration }); ok {
 		cancel()

@@ -50,13 +50,13 @@ func (e *interruptedError) Error() string {
 // the timeout says so instead of what happened to be under way.
 func (a *app) outcome(parent, ctx context.Context, err error) error {
 	if parent.Err() != nil {
-		return &interruptedError{a.current()}
+		return &interruptedError{a.struck}
 	}
 	var timeout *timeoutError
 	if ctx.Err() != nil && errors.As(context.Cause(ctx), &timeout) {
 		during := ""
-		if p := a.current(); p != "" {
-			during = " during " + p
+		if a.struck != "" {
+			during = " during " + a.struck
 		}
 		return &usageError{timeout.Error() + during, "raise it where that may take longer"}
 	}

@@ -1,0 +1,198 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/config"
+)
+
+// tryCmd stands in for a command that ends in the way under test.
+type tryCmd struct {
+	Timeout time.Duration `default:"1h"`
+	do      func(ctx context.Context, a *app) (gate.Verdict, error)
+}
+
+func (c *tryCmd) Deadline() time.Duration { return c.Timeout }
+
+func (c *tryCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) { return c.do(ctx, a) }
+
+func try(t *testing.T, ctx context.Context, do func(context.Context, *app) (gate.Verdict, error), args ...string) (int, string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	g := struct {
+		Try tryCmd `cmd:""`
+	}{Try: tryCmd{do: do}}
+	code := run(ctx, Env{Args: append([]string{"migration-gate", "try"}, args...), Dir: t.TempDir(), Stdout: new(bytes.Buffer), Stderr: &stderr}, &g)
+	return code, stderr.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		verdict gate.Verdict
+		err     error
+		code    int
+		stderr  string
+	}{
+		"pass":    {gate.Pass, nil, 0, ""},
+		"skipped": {gate.Skipped, nil, 0, ""},
+		"fail":    {gate.Fail, nil, 1, ""},
+		"error":   {gate.Error, nil, 2, ""},
+		"fault":   {gate.Pass, errors.New("restore snapshot:\n  pg_restore: \x1b[31mbad\n"), 2, "migration-gate: restore snapshot:; pg_restore: \\x1b[31mbad\n"},
+		"usage":   {gate.Pass, &usageError{"no such file", "name another"}, 2, "migration-gate: no such file; name another\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stderr := try(t, t.Context(), func(context.Context, *app) (gate.Verdict, error) { return tt.verdict, tt.err })
+			if code != tt.code || stderr != tt.stderr {
+				t.Errorf("exit code %d, stderr %q; want %d, %q", code, stderr, tt.code, tt.stderr)
+			}
+		})
+	}
+}
+
+func TestPanicRunsCleanupAndIsReported(t *testing.T) {
+	cleaned := false
+	code, stderr := try(t, t.Context(), func(context.Context, *app) (gate.Verdict, error) {
+		defer func() { cleaned = true }()
+		panic("index out of range")
+	})
+	if code != 2 || !cleaned {
+		t.Errorf("exit code %d, cleaned up %v; want 2, true", code, cleaned)
+	}
+	first, rest, _ := strings.Cut(stderr, "\n")
+	if first != "migration-gate: internal error: index out of range; please report it with what follows" || !strings.Contains(rest, "run_test.go") {
+		t.Errorf("stderr:\n%s", stderr)
+	}
+}
+
+func TestTimeoutNamesThePhase(t *testing.T) {
+	code, stderr := try(t, t.Context(), func(ctx context.Context, a *app) (gate.Verdict, error) {
+		a.phase(ctx, "provision")()
+		defer a.phase(ctx, "restore")()
+		defer a.phase(ctx, "unpack")()
+		<-ctx.Done()
+		return gate.Error, ctx.Err()
+	}, "--timeout=20ms")
+	if want := "migration-gate: --timeout 20ms is over during unpack; raise it where that may take longer\n"; code != 2 || stderr != want {
+		t.Errorf("exit code %d, stderr %q; want 2, %q", code, stderr, want)
+	}
+}
+
+func TestInterruption(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	code, stderr := try(t, ctx, func(ctx context.Context, a *app) (gate.Verdict, error) {
+		defer a.phase(ctx, "apply")()
+		interrupt()
+		<-ctx.Done()
+		return gate.Error, errors.New("read from connection: use of closed network connection")
+	})
+	if code != 130 || stderr != "migration-gate: interrupted during apply\n" {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+func TestVerdictReachedBeforeInterruptionStands(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	code, _ := try(t, ctx, func(context.Context, *app) (gate.Verdict, error) {
+		interrupt()
+		return gate.Fail, nil
+	})
+	if code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	table := []gate.TablePolicy{{Pattern: "orders"}}
+	a := newApp(Env{Stderr: new(bytes.Buffer)}, nil, &config.Parsed{Tables: table, Rules: map[string]gate.Severity{"down-missing": gate.Off}}, config.Global{})
+	p := a.policy(config.Budget{MaxExclusiveMS: 5, MaxWriteBlockMS: 7}, config.Reversing{Reversal: "exact"}, config.Downs{DeprecationPrefix: "old_"}, config.Failing{FailOn: "never"})
+	if p.MaxExclusive != 5*time.Millisecond || p.MaxWriteBlock != 7*time.Millisecond || p.Reversal != gate.Exact ||
+		p.DeprecationPrefix != "old_" || p.FailOn != gate.Off || len(p.Tables) != 1 || p.Rules["down-missing"] != gate.Off {
+		t.Errorf("policy %+v", p)
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	read := func(p string) string {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	deep := filepath.Join(dir, "a", "b", "r.json")
+	for _, content := range []string{"first", "second"} {
+		if err := writeFile(deep, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(deep); got != content {
+			t.Errorf("content %q, want %q", got, content)
+		}
+	}
+	if names, _ := os.ReadDir(filepath.Dir(deep)); len(names) != 1 {
+		t.Errorf("left behind beside the report: %v", names)
+	}
+	if runtime.GOOS == "windows" {
+		return
+	}
+	if info, _ := os.Stat(deep); info.Mode().Perm() != 0o644 {
+		t.Errorf("mode %v: others cannot read the report", info.Mode())
+	}
+
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(deep, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(link, []byte("third")); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Lstat(link); info.Mode()&os.ModeSymlink == 0 || read(deep) != "third" {
+		t.Error("the link was replaced instead of what it points to")
+	}
+
+	if err := writeFile(os.DevNull, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(os.DevNull); info.Mode()&os.ModeDevice == 0 {
+		t.Fatal("the device was replaced by a file")
+	}
+
+	blocked := filepath.Join(dir, "file")
+	if err := os.WriteFile(blocked, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(filepath.Join(blocked, "r.json"), nil); err == nil {
+		t.Error("no error for a directory that cannot be made")
+	}
+}
+
+func TestSourceStaysInside(t *testing.T) {
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "in")
+	if err := os.MkdirAll(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{filepath.Join(inside, "m.sql"), filepath.Join(dir, "secret")} {
+		if err := os.WriteFile(p, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := readSource(inside)
+	if _, ok := read("m.sql"); !ok {
+		t.Error("a file inside is not read")
+	}
+	for _, p := range []string{"../secret", filepath.Join(dir, "secret"), ".", "none"} {
+		if _, ok := read(p); ok {
+			t.Errorf("%s is read", p)
+		}
+	}
+}
