@@ -222,7 +222,7 @@ func lockDocs(obs *gate.Observation, p gate.Policy) []lockDoc {
 			OpenedMS: w.OpenedMS, ClosedMS: w.ClosedMS, RowLocks: w.RowLocks, Rows: w.Rows,
 			Meanwhile: append([]gate.StatementRef{}, w.HeldDuring...),
 		}
-		if b, ok := budget(p, w); ok {
+		if b, ok := budget(obs, p, w); ok {
 			v := ms(b)
 			d.BudgetMS = &v
 		}

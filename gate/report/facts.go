@@ -48,36 +48,30 @@ func measuredWindows(obs *gate.Observation) (yes, no int) {
 	return yes, no
 }
 
-// measured reports whether a window's length means something: the lock's
-// table held rows. On an empty one everything is quick.
+// measured reports whether a window's length means something. Without a
+// snapshot, on a table that no merged migration filled, everything is quick.
 func measured(obs *gate.Observation, w *gate.LockWindow) bool {
 	if !w.Existing {
 		return false
+	}
+	if obs.Snapshot != nil {
+		return true
 	}
 	switch w.Kind {
 	case "view", "sequence", "foreign table", "composite type", "type", "function":
 		return true
 	}
-	t, ok := obs.Tables[tableOf(w)]
-	if !ok {
-		return obs.Snapshot != nil
-	}
-	return rowsOf(t) > 0
+	return treeRows(obs.Tables[tableOf(w)]) > 0
 }
 
-// rowsOf counts a partitioned table with its partitions.
-func rowsOf(t gate.Table) int64 {
-	if t.Root == "" {
-		return max(t.Rows, t.RootRows)
-	}
-	return t.Rows
-}
+// treeRows and treeBytes count a partitioned table with its partitions, and a
+// partition with its siblings.
+func treeRows(t gate.Table) int64  { return max(t.Rows, t.RootRows) }
+func treeBytes(t gate.Table) int64 { return max(t.Bytes, t.RootBytes) }
 
-func bytesOf(t gate.Table) int64 {
-	if t.Root == "" {
-		return max(t.Bytes, t.RootBytes)
-	}
-	return t.Bytes
+// rootOf is the partitioned table on top of a table, or the table itself.
+func rootOf(obs *gate.Observation, table string) string {
+	return cmp.Or(obs.Tables[table].Root, table)
 }
 
 // judged reports whether budgets apply to the window: something that was
@@ -92,12 +86,17 @@ func blocks(w *gate.LockWindow, any ...string) bool {
 
 func tableOf(w *gate.LockWindow) string { return cmp.Or(w.Table, w.Relation) }
 
-// budget is the tightest limit that applies to a window.
-func budget(p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
+// budget is the tightest limit that applies to a window. A partition that no
+// pattern names goes by its root's.
+func budget(obs *gate.Observation, p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
 	if !judged(w) {
 		return 0, false
 	}
-	reads, writes := p.Limits(tableOf(w))
+	table := tableOf(w)
+	if !slices.ContainsFunc(p.Tables, func(t gate.TablePolicy) bool { return t.Matches(table) }) {
+		table = rootOf(obs, table)
+	}
+	reads, writes := p.Limits(table)
 	r, wr := blocks(w, "reads"), blocks(w, "writes")
 	switch {
 	case r && wr:
@@ -108,6 +107,15 @@ func budget(p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
 		return writes, true
 	}
 	return 0, false
+}
+
+// overBudget reports whether a window lasted too long, by its upper bound, or
+// where that means nothing (not measured) by the lower.
+func overBudget(obs *gate.Observation, w *gate.LockWindow, limit time.Duration) bool {
+	if !measured(obs, w) {
+		return w.AtLeastMS > exactMS(limit)
+	}
+	return w.AtMostMS > exactMS(limit)
 }
 
 // compareWindows puts judged windows first, then by acquisition.

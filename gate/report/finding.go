@@ -62,6 +62,19 @@ func (t *text) finding(f *gate.Finding) {
 	t.fix(f, blank)
 }
 
+// isSQL tells a rewrite from a sentence.
+func isSQL(fix string) bool { return strings.ContainsAny(fix, "\n") || strings.HasSuffix(fix, ";") }
+
+// fixLabel names a rewrite: one that replaces the statement, or one that helps
+// the reader on.
+func fixLabel(rule string) string {
+	switch rule {
+	case "lock-budget", "table-rewrite", "full-scan-under-lock", "lock-held-across-statements", "unsafe-down":
+		return "safe rewrite"
+	}
+	return "try"
+}
+
 // told remembers what was said under an earlier finding, to say it once.
 type told map[string]bool
 
@@ -78,7 +91,7 @@ func (t *text) fix(f *gate.Finding, blank string) {
 	if fix == "" {
 		return
 	}
-	if !strings.Contains(fix, "\n") && !strings.Contains(fix, ";") {
+	if !isSQL(fix) {
 		for i, l := range wrap("help: "+fix, t.opt.Width-len(blank)-3) {
 			if i == 0 {
 				t.line("%s %s %s%s", blank, t.paint(blue, "="), t.paint(green, "help"), strings.TrimPrefix(l, "help"))
@@ -89,10 +102,10 @@ func (t *text) fix(f *gate.Finding, blank string) {
 		return
 	}
 	if !t.told.first("fix " + f.File + fix) {
-		t.line("%s %s %s: the one above", blank, t.paint(blue, "="), t.paint(green, "safe rewrite"))
+		t.line("%s %s %s: the one above", blank, t.paint(blue, "="), t.paint(green, fixLabel(f.Rule)))
 		return
 	}
-	t.line("%s %s %s:", blank, t.paint(blue, "="), t.paint(green, "safe rewrite"))
+	t.line("%s %s %s:", blank, t.paint(blue, "="), t.paint(green, fixLabel(f.Rule)))
 	t.line("")
 	for _, l := range strings.Split(fix, "\n") {
 		t.line("    %s", expandTabs(l))
@@ -126,27 +139,30 @@ func (t *text) sourceLine(l sourceLine, gutter int, f *gate.Finding, code string
 }
 
 // source finds the lines to show: the file's own where it still holds the
-// statement, else the SQL that ran.
+// statement, else the SQL that ran. Of a long statement it starts a little
+// before the finding's line.
 func (m *model) source(f *gate.Finding) []sourceLine {
 	if f.Line <= 0 {
 		return nil
 	}
-	sql, first := f.SQL, f.Line
+	sql, first, end := f.SQL, f.Line, f.Line+strings.Count(f.SQL, "\n")
 	if st := m.at(f.File, f.Line); st != nil {
-		sql, first = st.SQL, st.Line
+		sql, first, end = st.SQL, st.Line, st.EndLine
 	}
-	last := max(f.Line, f.EndLine)
+	from := max(first, f.Line-3)
+	last := max(f.Line, f.EndLine, min(end, f.Line+2))
+	var out []sourceLine
 	if lines := m.fileLines(f.File, sql, first); lines != nil {
-		last = min(last, len(lines))
-		var out []sourceLine
-		for n := f.Line; n <= last; n++ {
+		for n := from; n <= min(last, len(lines)); n++ {
 			out = append(out, sourceLine{n, tidyLine(lines[n-1]), true})
 		}
 		return m.cutSource(out)
 	}
-	var out []sourceLine
+	if strings.TrimSpace(sql) == "" {
+		return nil
+	}
 	for i, l := range strings.Split(strings.TrimRight(sql, "\n"), "\n") {
-		if n := first + i; n >= f.Line && (n <= last || f.EndLine == 0) && sql != "" {
+		if n := first + i; n >= from && n <= last {
 			out = append(out, sourceLine{n, tidyLine(l), i > 0})
 		}
 	}

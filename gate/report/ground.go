@@ -76,7 +76,7 @@ func (m *model) caveats() []string {
 		var rows int64
 		for _, t := range m.obs.Tables {
 			if t.Root == "" {
-				rows += rowsOf(t)
+				rows += treeRows(t)
 			}
 		}
 		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))

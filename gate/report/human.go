@@ -27,9 +27,21 @@ func duration(v float64) string {
 	}
 }
 
+// upTo is duration for an upper bound: never rounded down, so that a figure
+// over its budget also reads so.
+func upTo(v float64) string {
+	switch {
+	case v < 9.95:
+		v = math.Ceil(v*10-1e-6) / 10
+	case v < 9999:
+		v = math.Ceil(v - 1e-6)
+	}
+	return duration(v)
+}
+
 // phaseTime writes a phase's length, in seconds as a rule.
 func phaseTime(v float64) string {
-	if v < 119_950 {
+	if v >= 99.5 && v < 119_950 {
 		return strconv.FormatFloat(v/1000, 'f', 1, 64) + " s"
 	}
 	return duration(v)

@@ -113,7 +113,7 @@ func (md *markdown) locks() {
 	for i := range rows {
 		r := &rows[i]
 		span := "not measured"
-		if r.measured {
+		if r.measured || r.over {
 			span = between(r.worst.AtLeastMS, r.worst.AtMostMS)
 		}
 		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", mdCode(clipLeft(oneLine(r.label), 70, md.glyph.ellipsis)), mdText(modeOf(r)),
@@ -136,10 +136,10 @@ func (md *markdown) gantt() {
 		section := fmt.Sprintf("    section %s\n", ganttLabel(clipLeft(oneLine(r.label), 40, "..")))
 		for k := range r.windows {
 			w := &r.windows[k]
-			limit, limited := budget(md.r.Policy, w)
+			limit, limited := budget(md.obs, md.r.Policy, w)
 			tag := "done, "
 			switch {
-			case limited && w.AtMostMS > exactMS(limit):
+			case limited && overBudget(md.obs, w, limit):
 				tag = "crit, "
 			case limited:
 				tag = "active, "
@@ -246,13 +246,15 @@ func (md *markdown) details() {
 
 func (md *markdown) fix(f *gate.Finding, told told) string {
 	fix := strings.TrimSpace(f.Fix)
+	label := fixLabel(f.Rule)
+	label = strings.ToUpper(label[:1]) + label[1:]
 	switch {
 	case fix == "":
 		return ""
-	case !strings.ContainsAny(fix, "\n;"):
+	case !isSQL(fix):
 		return "\nHelp: " + mdText(clip(oneLine(fix), 1000, md.glyph.ellipsis)) + "\n"
 	case !told.first("fix " + f.File + fix):
-		return "\nSafe rewrite: the one above\n"
+		return "\n" + label + ": the one above\n"
 	}
-	return "\nSafe rewrite:\n\n" + mdFence("sql", cutLines(gate.Printable(fix), 4000, "--"))
+	return "\n" + label + ":\n\n" + mdFence("sql", cutLines(gate.Printable(fix), 4000, "--"))
 }

@@ -54,6 +54,7 @@ type lockRow struct {
 	over     bool
 	measured bool
 	rowLocks bool
+	parts    int // further relations of the table that were locked alike
 }
 
 // glyphs are the characters a renderer draws with.
@@ -127,7 +128,7 @@ func (m *model) groupLocks() {
 		if !judged(&w) && (!w.RowLocks || !w.Existing) {
 			continue
 		}
-		k := key{tableOf(&w), w.Mode, w.RowLocks}
+		k := key{rootOf(m.obs, tableOf(&w)), w.Mode, w.RowLocks}
 		i, ok := index[k]
 		if !ok {
 			i = len(m.rows)
@@ -137,6 +138,11 @@ func (m *model) groupLocks() {
 		m.rows[i].add(m, w)
 		m.endMS = max(m.endMS, w.ClosedMS)
 	}
+	// The table lock of a DML statement says nothing beside its row locks.
+	m.rows = slices.DeleteFunc(m.rows, func(r lockRow) bool {
+		_, dml := index[key{r.table, r.mode, true}]
+		return dml && !r.rowLocks && !r.budgeted
+	})
 	for i := range m.rows {
 		m.rows[i].setLabel()
 	}
@@ -153,11 +159,11 @@ func (r *lockRow) add(m *model, w gate.LockWindow) {
 		}
 	}
 	r.measured = r.measured && measured(m.obs, &w)
-	if limit, ok := budget(m.r.Policy, &w); ok {
+	if limit, ok := budget(m.obs, m.r.Policy, &w); ok {
 		if v := exactMS(limit); !r.budgeted || v < r.budgetMS {
 			r.budgeted, r.budgetMS = true, v
 		}
-		r.over = r.over || w.AtMostMS > exactMS(limit)
+		r.over = r.over || overBudget(m.obs, &w, limit)
 	}
 }
 
@@ -174,17 +180,17 @@ func (r *lockRow) setLabel() {
 			break
 		}
 	}
-	if n := len(parts) - 1; n > 0 {
-		r.label += fmt.Sprintf(" +%d", n)
+	if r.parts = len(parts) - 1; r.parts > 0 {
+		r.label += fmt.Sprintf(" +%d", r.parts)
 	}
 }
 
 // figure is the longest window's upper bound, or why it has none.
 func (r *lockRow) figure() string {
-	if !r.measured {
+	if !r.measured && !r.over {
 		return "not measured"
 	}
-	return duration(r.worst.AtMostMS)
+	return upTo(r.worst.AtMostMS)
 }
 
 // status sets the figure against the budget.
@@ -197,7 +203,7 @@ func (r *lockRow) status() string {
 	case !r.measured:
 		return "no rows"
 	case r.budgeted:
-		return "within " + duration(r.budgetMS)
+		return "of " + duration(r.budgetMS)
 	}
 	return ""
 }
@@ -258,20 +264,36 @@ func (m *model) runAt(ref gate.StatementRef) *statement {
 func (m *model) windowOf(f *gate.Finding) *gate.LockWindow {
 	rel, _ := f.Evidence["relation"].(string)
 	mode, _ := f.Evidence["mode"].(string)
+	through, _ := f.Evidence["through"].(string)
+	file, line := f.File, f.Line
+	if ref, ok := f.Evidence["locked_at"].(map[string]any); ok {
+		if l, ok := ref["line"].(float64); ok {
+			file, _ = ref["file"].(string)
+			line = int(l)
+		}
+	}
 	if rel == "" {
 		return nil
 	}
 	var best *gate.LockWindow
 	for i := range m.obs.Locks {
 		w := &m.obs.Locks[i]
-		if w.RowLocks || w.File != f.File || w.Line != f.Line || (w.Relation != rel && tableOf(w) != rel) || (mode != "" && w.Mode != mode) {
+		if w.RowLocks || w.File != file || w.Line != line || (w.Relation != rel && tableOf(w) != rel) || (mode != "" && w.Mode != mode) {
 			continue
+		}
+		if through != "" && w.Relation == through {
+			return w
 		}
 		if best == nil || (w.Relation == rel && best.Relation != rel) || (w.Relation == best.Relation && w.AtMostMS > best.AtMostMS) {
 			best = w
 		}
 	}
 	return best
+}
+
+// applied reports whether every statement ran, and none failed.
+func (m *model) applied() bool {
+	return len(m.statements) > 0 && !slices.ContainsFunc(m.statements, func(s statement) bool { return s.run == nil || s.failure != nil })
 }
 
 // worst is the row whose blocking lasted longest, reads before writes.
@@ -330,9 +352,15 @@ func (m *model) headline() string {
 	}
 	s := m.totals()
 	if w := m.worst(); w != nil {
-		s += fmt.Sprintf("; longest block %s on %s (%s, budget %s)", duration(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)), duration(w.budgetMS))
-	} else if len(m.statements) > 0 && durations(m.obs) == durationsNone {
-		s += "; nobody was blocked"
+		s += fmt.Sprintf("; longest block %s on %s (%s, budget %s)", upTo(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)), duration(w.budgetMS))
+	} else if m.applied() && durations(m.obs) == durationsNone {
+		s += "; no lock blocked reads or writes of a table"
+	}
+	for i := range m.rows {
+		if r := &m.rows[i]; r.rowLocks {
+			s += fmt.Sprintf("; row locks on %s up to %s", oneLine(r.table), upTo(r.worst.AtMostMS))
+			break
+		}
 	}
 	switch durations(m.obs) {
 	case durationsNot:

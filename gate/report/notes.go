@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -23,8 +22,13 @@ const maxMeanwhile = 5
 // under an earlier finding is not told again.
 func (m *model) notes(f *gate.Finding, told told) []note {
 	var ns []note
-	used := map[string]bool{"relation": true, "mode": true, "blocks": true, "table": true, "kind": true}
+	used := map[string]bool{"relation": true, "mode": true, "blocks": true, "table": true, "kind": true, "server_message": true, "what": true}
 	w := m.windowOf(f)
+	if w != nil {
+		for _, k := range []string{"witness", "waited", "through"} {
+			used[k] = true
+		}
+	}
 	again := w != nil && !told.first(fmt.Sprintf("window %p", w))
 	if s := m.inProduction(w); s != "" && !again {
 		ns = append(ns, note{"in production", s})
@@ -37,7 +41,7 @@ func (m *model) notes(f *gate.Finding, told told) []note {
 			if !again || f.Rule == "lock-held-across-statements" {
 				ns = append(ns, note{"meanwhile", s})
 			}
-			used["held_during"], used["statements"] = true, true
+			used["held_during"] = true
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(f.Evidence)) {
@@ -111,7 +115,8 @@ func (m *model) measuredNote(f *gate.Finding, w *gate.LockWindow, used map[strin
 		if w.Existing && !measured(m.obs, w) {
 			parts = append(parts, "NOT MEASURED on data: the table is empty here")
 		} else if t, ok := m.obs.Tables[tableOf(w)]; ok {
-			parts = append(parts, fmt.Sprintf("on %s, %s", plural(rowsOf(t), "row"), byteSize(bytesOf(t))))
+			parts = append(parts, fmt.Sprintf("on %s, %s", plural(treeRows(t), "row"), byteSize(treeBytes(t))))
+			used["rows"], used["bytes"], used["size"] = true, true, true
 		}
 	}
 	return strings.Join(parts, "; ")
@@ -167,7 +172,13 @@ func factor(v float64) string {
 }
 
 func evidenceLabel(key string) string {
-	label := strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(key, "_ms"), "_bytes"), "_", " ")
+	switch key {
+	case "wal_bytes":
+		return "WAL"
+	case "code":
+		return "SQLSTATE"
+	}
+	label := strings.ReplaceAll(strings.TrimSuffix(key, "_ms"), "_", " ")
 	return cmp.Or(oneLine(label), "evidence")
 }
 
@@ -195,14 +206,45 @@ func evidenceValue(key string, v any) string {
 		return fmt.Sprint(v)
 	case []any:
 		var parts []string
-		for _, x := range v {
+		for i, x := range v {
+			if i == maxListed {
+				parts = append(parts, fmt.Sprintf("and %s more", number(int64(len(v)-i))))
+				break
+			}
 			parts = append(parts, evidenceValue(key, x))
 		}
 		return strings.Join(parts, ", ")
+	case map[string]any:
+		return evidenceMap(v)
 	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return ""
+	return oneLine(fmt.Sprint(v))
+}
+
+// maxListed values of a list are shown.
+const maxListed = 5
+
+// evidenceMap writes what rules keep in maps: a place, a lock, or keys and
+// values.
+func evidenceMap(v map[string]any) string {
+	if file, ok := v["file"].(string); ok && len(v) == 2 && v["line"] != nil {
+		return oneLine(fmt.Sprintf("%s:%v", file, v["line"]))
 	}
-	return oneLine(string(raw))
+	if rel, ok := v["relation"].(string); ok && v["mode"] != nil {
+		s := rel
+		if kind, ok := v["kind"].(string); ok && kind != "table" {
+			s = kind + " " + rel
+		}
+		s += fmt.Sprintf(" %v", v["mode"])
+		if hi, ok := v["at_most_ms"].(float64); ok {
+			s += " up to " + upTo(hi)
+		}
+		return oneLine(s)
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(v)) {
+		if s := evidenceValue(k, v[k]); s != "" {
+			parts = append(parts, evidenceLabel(k)+" "+s)
+		}
+	}
+	return strings.Join(parts, " ")
 }

@@ -63,7 +63,14 @@ func (t *text) title(format string, args ...any) {
 }
 
 func (t *text) head() {
-	t.line("%s  %s", t.paint(verdictColor(t.r.Verdict), verdictWord(t.r.Verdict)), t.headline())
+	word := verdictWord(t.r.Verdict)
+	for i, l := range wrap(t.headline(), t.opt.Width-len(word)-2) {
+		if i == 0 {
+			t.line("%s  %s", t.paint(verdictColor(t.r.Verdict), word), l)
+		} else {
+			t.line("%s  %s", strings.Repeat(" ", len(word)), l)
+		}
+	}
 	for _, c := range t.caveats() {
 		for i, l := range wrap(c, t.opt.Width-4) {
 			mark := "  ! "
@@ -91,11 +98,7 @@ func (t *text) statementTable() {
 	}
 	t.title("statements")
 	shown := t.worthShowing(maxTextStatements)
-	var rows [][]string
-	flush := func() {
-		t.table(rows, 2, []bool{true, true, false, true, true, true, false})
-		rows = nil
-	}
+	rows := [][]string{{"#", "line", "statement", "time", "rows", "WAL", ""}}
 	var mig *gate.Migration
 	for i := range t.statements {
 		s := &t.statements[i]
@@ -103,14 +106,12 @@ func (t *text) statementTable() {
 			continue
 		}
 		if s.mig != mig {
-			flush()
 			mig = s.mig
-			t.line("  %s", t.migrationLine(mig))
-			rows = [][]string{{"#", "line", "statement", "time", "rows", "WAL", ""}}
+			rows = append(rows, []string{t.migrationLine(mig)})
 		}
 		rows = append(rows, t.statementRow(s))
 	}
-	flush()
+	t.table(rows, 2, []bool{true, true, false, true, true, true, false})
 	if n := len(t.statements) - len(shown); n > 0 {
 		t.line("  %s not listed: the quickest, which neither failed nor wrote a table anew", plural(int64(n), "statement"))
 	}
@@ -146,7 +147,7 @@ func (t *text) statementRow(s *statement) []string {
 			row[6] = joinNotes(row[6], "rewrote "+clip(oneLine(strings.Join(rw, ", ")), 40, t.glyph.ellipsis))
 		}
 		if s.run.TempBytes > 0 {
-			row[6] = joinNotes(row[6], byteSize(s.run.TempBytes)+" of temporary files")
+			row[6] = joinNotes(row[6], byteSize(s.run.TempBytes)+" temporary")
 		}
 	}
 	return row
@@ -158,7 +159,13 @@ func (t *text) reverse() {
 		return
 	}
 	ls := t.leftovers()
-	t.title("%s", t.reverseSummary(len(ls)))
+	for i, l := range wrap(t.reverseSummary(len(ls)), t.opt.Width-2) {
+		if i == 0 {
+			t.title("%s", l)
+		} else {
+			t.line("  %s", t.paint(bold, l))
+		}
+	}
 	var rows [][]string
 	for i, l := range ls {
 		if i == maxTextLeftovers {
@@ -177,32 +184,46 @@ func (t *text) reverse() {
 }
 
 // table aligns columns; right tells which are set flush right. An empty
-// column takes no room.
+// column takes no room, a row of one cell is a line of its own, and the last
+// column goes on beneath itself where it is too wide.
 func (t *text) table(rows [][]string, indent int, right []bool) {
-	if len(rows) == 0 {
-		return
-	}
 	widths := make([]int, len(right))
 	for _, r := range rows {
+		if len(r) == 1 {
+			continue
+		}
 		for i, c := range r {
 			widths[i] = max(widths[i], runewidth.StringWidth(c))
 		}
 	}
-	for _, r := range rows {
-		var b strings.Builder
-		b.WriteString(strings.Repeat(" ", indent))
-		for i, c := range r {
-			if widths[i] == 0 {
-				continue
-			}
-			if right[i] {
-				b.WriteString(padLeft(c, widths[i]))
-			} else {
-				b.WriteString(pad(c, widths[i]))
-			}
-			b.WriteString("  ")
+	last := len(right) - 1
+	left := indent
+	for _, w := range widths[:last] {
+		if w > 0 {
+			left += w + 2
 		}
-		t.line("%s", b.String())
+	}
+	for _, r := range rows {
+		b := strings.Repeat(" ", indent)
+		if len(r) == 1 {
+			t.line("%s", b+r[0])
+			continue
+		}
+		for i, c := range r[:last] {
+			switch {
+			case widths[i] == 0:
+			case right[i]:
+				b += padLeft(c, widths[i]) + "  "
+			default:
+				b += pad(c, widths[i]) + "  "
+			}
+		}
+		for i, l := range wrap(r[last], max(24, t.opt.Width-left)) {
+			if i > 0 {
+				b = strings.Repeat(" ", left+2)
+			}
+			t.line("%s", b+l)
+		}
 	}
 }
 

@@ -81,17 +81,48 @@ func (r *lockRow) weight() float64 {
 }
 
 // columns are the widths of the timeline's left side, bar and figure.
-type columns struct{ number, label, mode, blocks, bar, figure int }
+type columns struct {
+	schema                                   string // that all tables are in, named once
+	number, label, mode, blocks, bar, figure int
+}
+
+// oneSchema is the schema that all rows' tables are in, if it is one.
+func oneSchema(rows []lockRow) string {
+	schema := ""
+	for i := range rows {
+		s, _, ok := strings.Cut(rows[i].label, ".")
+		if !ok || (schema != "" && s != schema) {
+			return ""
+		}
+		schema = s
+	}
+	return schema
+}
+
+func (c columns) tableHead() string {
+	if c.schema == "" {
+		return "table"
+	}
+	return "in " + oneLine(c.schema)
+}
+
+func (c columns) name(r *lockRow) string {
+	if c.schema == "" {
+		return oneLine(r.label)
+	}
+	return oneLine(strings.TrimPrefix(r.label, c.schema+"."))
+}
 
 // timelineColumns shares the width out: the bar gets what is left, and where
 // that is too little first the mode goes, then the names are cut.
 func (t *text) timelineColumns(rows []lockRow) columns {
-	c := columns{number: 1, label: len("table"), mode: len("mode"), blocks: len("blocks")}
+	c := columns{number: 1, schema: oneSchema(rows), mode: len("mode"), blocks: len("blocks")}
+	c.label = runewidth.StringWidth(c.tableHead())
 	status := 0
 	for i := range rows {
 		r := &rows[i]
 		c.number = max(c.number, len(fmt.Sprint(r.first)))
-		c.label = max(c.label, runewidth.StringWidth(oneLine(r.label)))
+		c.label = max(c.label, runewidth.StringWidth(c.name(r)))
 		c.mode = max(c.mode, runewidth.StringWidth(modeOf(r)))
 		c.blocks = max(c.blocks, runewidth.StringWidth(blocksOf(r)))
 		c.figure = max(c.figure, runewidth.StringWidth(r.figure()))
@@ -109,7 +140,7 @@ func (t *text) timelineColumns(rows []lockRow) columns {
 	if room() < least {
 		c.blocks = 0
 	}
-	c.bar = max(room(), 12)
+	c.bar = min(max(room(), 12), 80)
 	return c
 }
 
@@ -135,14 +166,16 @@ func (c columns) join(number, label, mode, blocks string) string {
 	return s + " "
 }
 
-func (c columns) head() string { return c.join("#", "table", "mode", "blocks") }
+func (c columns) head() string {
+	return c.join("#", clip(c.tableHead(), c.label, ""), "mode", "blocks")
+}
 
 func (c columns) cells(r *lockRow, ellipsis string) string {
 	n := ""
 	if r.first > 0 {
 		n = fmt.Sprint(r.first)
 	}
-	return c.join(n, clipLeft(oneLine(r.label), c.label, ellipsis), modeOf(r), blocksOf(r))
+	return c.join(n, clipLeft(c.name(r), c.label, ellipsis), modeOf(r), blocksOf(r))
 }
 
 func modeOf(r *lockRow) string {
@@ -199,9 +232,9 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 		w := &r.windows[i]
 		from := cell(w.OpenedMS, end, width)
 		to := max(from, cell(max(w.ClosedMS, w.OpenedMS+w.AtMostMS)-1e-9, end, width))
-		limit, limited := budget(t.r.Policy, w)
+		limit, limited := budget(t.obs, t.r.Policy, w)
 		edge := cell(w.OpenedMS+exactMS(limit), end, width)
-		over := limited && w.AtMostMS > exactMS(limit)
+		over := limited && overBudget(t.obs, w, limit)
 		for k := from; k <= to; k++ {
 			switch {
 			case r.rowLocks:
@@ -223,32 +256,36 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 
 // legend explains the glyphs that were used.
 func (t *text) legend(rows []lockRow) string {
-	var within, over, ddl, rowLocks bool
+	var within, over, ddl, rowLocks, parts bool
 	for i := range rows {
 		r := &rows[i]
 		within = within || r.budgeted
 		over = over || r.over
 		ddl = ddl || (!r.budgeted && !r.rowLocks)
 		rowLocks = rowLocks || r.rowLocks
+		parts = parts || r.parts > 0
 	}
 	g := t.glyph
-	parts := []string{"digits: statement starts"}
+	words := []string{"digits: statement starts"}
 	if within {
-		parts = append(parts, g.within+" within budget")
+		words = append(words, g.within+" within budget")
 	}
 	if over {
-		parts = append(parts, g.over+" over budget")
+		words = append(words, g.over+" over budget")
 	}
 	if within {
-		parts = append(parts, g.budget+" budget ends")
+		words = append(words, g.budget+" budget ends")
 	}
 	if ddl {
-		parts = append(parts, g.ddl+" blocks only DDL")
+		words = append(words, g.ddl+" blocks only DDL")
 	}
 	if rowLocks {
-		parts = append(parts, g.rows+" row locks, an upper bound")
+		words = append(words, g.rows+" row locks, an upper bound")
 	}
-	return strings.Join(parts, "   ")
+	if parts {
+		words = append(words, "+n indexes, toast, partitions with it")
+	}
+	return strings.Join(words, "   ")
 }
 
 // cell maps an instant to a column.
