@@ -64,6 +64,9 @@ type Statement struct {
 	// token, and of its last (its data's terminator for COPY FROM stdin).
 	Line    int `json:"line"`
 	EndLine int `json:"end_line"`
+	// Column of the first token in its line, 1-based, in characters; 0 where it
+	// is not known.
+	Column int `json:"column,omitempty"`
 	// Offset is the byte offset of the first token in File.
 	Offset int `json:"offset"`
 	// SQL runs from the first token to the last, without the ending semicolon.
@@ -85,6 +88,8 @@ type Facts struct {
 	// Analysed is false where the grammar did not know the statement and Kind
 	// and the flags below come from its tokens; Actions are then incomplete.
 	Analysed bool `json:"analysed"`
+	// NotAnalysed says why, in the grammar's words.
+	NotAnalysed string `json:"not_analysed,omitempty"`
 	// NoOp: reads no relation, calls no function, changes nothing.
 	NoOp bool `json:"no_op,omitempty"`
 	// Control is set for transaction control statements.
@@ -107,6 +112,15 @@ type Facts struct {
 	// the text; also what is found inside DO blocks, function bodies and
 	// assembled strings, where they can be read (Within says so).
 	Actions []Action `json:"actions,omitempty"`
+	// Unread lists what may hold SQL that could not be read: a body in another
+	// language, an EXECUTE of a string known only at run time.
+	Unread []Unread `json:"unread,omitempty"`
+}
+
+// Unread is a place whose SQL is not known before it runs.
+type Unread struct {
+	Within string `json:"within"` // as Action.Within
+	Line   int    `json:"line"`
 }
 
 // Control is a transaction control verb.
@@ -190,6 +204,16 @@ type Action struct {
 	Using string `json:"using,omitempty"`
 	// Values of an enum that is created, in order.
 	Values []string `json:"values,omitempty"`
+	// On is the table an index or a statistics object is made on
+	// ("schema.name" or "name"); Schema and Name are the object's own.
+	On string `json:"on,omitempty"`
+	// UsingIndex names the index that a unique or primary key constraint
+	// takes over.
+	UsingIndex string `json:"using_index,omitempty"`
+	// Default is the expression of a column's default, added or set.
+	Default string `json:"default,omitempty"`
+	// Generated tells how an added column gets its values: "stored" or "identity".
+	Generated string `json:"generated,omitempty"`
 
 	IfExists     bool `json:"if_exists,omitempty"`
 	IfNotExists  bool `json:"if_not_exists,omitempty"`
@@ -197,6 +221,7 @@ type Action struct {
 	NotValid     bool `json:"not_valid,omitempty"`
 	Cascade      bool `json:"cascade,omitempty"`
 	Unique       bool `json:"unique,omitempty"`
+	NotNull      bool `json:"not_null,omitempty"` // of an added column
 	HasWhere     bool `json:"has_where,omitempty"`
 	// Temporary: the object lives in the session only.
 	Temporary bool `json:"temporary,omitempty"`
