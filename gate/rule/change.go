@@ -1,0 +1,118 @@
+package rule
+
+import (
+	"fmt"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// change is an Observation with the Policy it is judged by, and what several
+// rules ask of the two.
+type change struct {
+	gate.Observation
+	policy     gate.Policy
+	partitions map[string][]string // of a root, by name
+}
+
+func newChange(o gate.Observation, p gate.Policy) *change {
+	c := &change{Observation: o, policy: p, partitions: map[string][]string{}}
+	for _, name := range sortedKeys(o.Tables) {
+		if root := o.Tables[name].Root; root != "" {
+			c.partitions[root] = append(c.partitions[root], name)
+		}
+	}
+	return c
+}
+
+// Below both of these a table is read or written in the blink of an eye, and
+// rewriting or scanning it is worth no more than a notice.
+const (
+	smallRows  = 10_000
+	smallBytes = 8 << 20
+)
+
+// root is the partitioned table on top of a table, or the table itself.
+func (c *change) root(table string) string {
+	if r := c.Tables[table].Root; r != "" {
+		return r
+	}
+	return table
+}
+
+// tree is the size of a table with all its partitions.
+func (c *change) tree(table string) (rows, bytes int64, known bool) {
+	t, ok := c.Tables[table]
+	return max(t.Rows, t.RootRows), max(t.Bytes, t.RootBytes), ok
+}
+
+// isSmall: the snapshot proves the table small. Without a snapshot the size
+// in production is anybody's guess.
+func (c *change) isSmall(table string) bool {
+	rows, bytes, known := c.tree(table)
+	return known && c.Snapshot != nil && rows < smallRows && bytes < smallBytes
+}
+
+// cap is the loudest severity for findings that depend on a table's size.
+func (c *change) cap(table string) gate.Severity {
+	if c.isSmall(table) {
+		return gate.Notice
+	}
+	return ""
+}
+
+// sizeOf spells a table's size, or that nobody knows it.
+func (c *change) sizeOf(table string) string {
+	rows, bytes, known := c.tree(table)
+	if c.Snapshot == nil || !known {
+		return "size unknown"
+	}
+	return fmt.Sprintf("%s, %s", plural(rows, "row", "rows"), size(bytes))
+}
+
+// addSize writes the same into evidence.
+func (c *change) addSize(evidence map[string]any, table string) {
+	rows, bytes, known := c.tree(table)
+	if c.Snapshot == nil || !known {
+		evidence["size"] = "unknown"
+		return
+	}
+	evidence["rows"], evidence["bytes"] = rows, bytes
+}
+
+// isEmptyBaseline: durations on this table say nothing, since there was no
+// snapshot and no merged migration filled it.
+func (c *change) isEmptyBaseline(table string) bool {
+	rows, _, _ := c.tree(table)
+	return c.Snapshot == nil && rows == 0
+}
+
+// up is a statement of an up script, by the indices the facts use.
+func (c *change) up(m, s int) (migration.Statement, bool) {
+	if m < 0 || m >= len(c.Migrations) || s < 0 || s >= len(c.Migrations[m].Up.Statements) {
+		return migration.Statement{}, false
+	}
+	return c.Migrations[m].Up.Statements[s], true
+}
+
+// at begins a finding about a statement.
+func at(st migration.Statement) gate.Finding {
+	return gate.Finding{File: st.File, Line: st.Line, EndLine: st.EndLine, SQL: st.SQL}
+}
+
+// onTree names a table, or a partitioned one with the number of partitions
+// that shared its fate.
+func onTree(table string, partitions int) string {
+	if partitions == 0 {
+		return table
+	}
+	return fmt.Sprintf("%s with %s", table, plural(int64(partitions), "partition", "partitions"))
+}
+
+// statementsOf both scripts of a migration.
+func statementsOf(m gate.Migration) []migration.Statement {
+	if m.Down == nil {
+		return m.Up.Statements
+	}
+	return append(m.Up.Statements[:len(m.Up.Statements):len(m.Up.Statements)], m.Down.Statements...)
+}

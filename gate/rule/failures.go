@@ -1,0 +1,90 @@
+package rule
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// refused makes a finding of a statement that the server refused: where, its
+// SQLSTATE, and the server's own words as evidence.
+func refused(s *migration.Script, f *gate.Failure) gate.Finding {
+	finding := gate.Finding{File: f.File, Line: f.Line, EndLine: f.Line, Column: f.Column}
+	if finding.File == "" {
+		finding.File = s.File
+	}
+	if f.Statement >= 0 && f.Statement < len(s.Statements) {
+		st := s.Statements[f.Statement]
+		finding.SQL, finding.EndLine = st.SQL, max(st.EndLine, f.Line)
+		if f.Line == 0 {
+			finding.Line, finding.EndLine = st.Line, st.EndLine
+		}
+	}
+	finding.Evidence = map[string]any{"code": f.Code, "server_message": f.Message}
+	for key, value := range map[string]string{"detail": f.Detail, "hint": f.Hint, "where": f.Where} {
+		if value != "" {
+			finding.Evidence[key] = value
+		}
+	}
+	if f.CommitRolledBack {
+		finding.Evidence["commit_rolled_back"] = true
+	}
+	return finding
+}
+
+// cause spells a failure in a sentence's place.
+func cause(f *gate.Failure) string {
+	if f.CommitRolledBack {
+		return "COMMIT was answered by ROLLBACK: an earlier statement had failed, and nothing was kept"
+	}
+	s := fmt.Sprintf("%s (SQLSTATE %s)", strings.TrimSuffix(f.Message, "."), f.Code)
+	if f.Code == "" {
+		s = strings.TrimSuffix(f.Message, ".")
+	}
+	if f.Detail != "" && len(f.Detail) < 200 && !strings.Contains(f.Detail, "\n") {
+		s += ": " + strings.TrimSuffix(f.Detail, ".")
+	}
+	return s
+}
+
+// remedy is a next step for the failures that have a well-known one, else the
+// server's hint.
+func (c *change) remedy(f *gate.Failure) string {
+	switch f.Code {
+	case "25001":
+		return c.outside("this statement refuses to run inside a transaction block")
+	case "42501":
+		return "the migrating role is an ordinary owner, as it should be in production: " +
+			"let a superuser do this by hand once, or take it out of the migration"
+	case "55P04":
+		return "a new enum value can be used only after the transaction that added it: " +
+			"move the statement that uses it into a migration of its own"
+	case "55P03":
+		return "the lock_timeout ran out; nothing else was running here, so look for a second connection, " +
+			"or a lock this very migration holds elsewhere"
+	case "57014":
+		return "the statement_timeout ran out on data of production's size: do the work in batches"
+	case "23502", "23503", "23505", "23514", "23P01":
+		return "rows in the snapshot violate it, so rows in production do: " +
+			"clean them up in a migration before this one, and add constraints NOT VALID first"
+	case "0A000":
+		if strings.Contains(f.Message, "view") || strings.Contains(f.Detail, "view") {
+			return "drop the views that use it in this migration, before the statement, and create them again after it"
+		}
+	}
+	return f.Hint
+}
+
+// outside says how a statement gets out of the transaction under this layout.
+func (c *change) outside(why string) string {
+	switch c.Layout {
+	case "goose":
+		return why + ": put `-- +goose NO TRANSACTION` on top of its file"
+	case "golang-migrate":
+		return why + ": leave it alone in a file of its own (a file of several statements is one transaction)"
+	default:
+		return why + ": run it outside of one, in a migration of its own"
+	}
+}

@@ -1,0 +1,286 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// The fixes of lock rules are SQL made for the very statement, that runs as it
+// stands, statement by statement. What is not SQL stands in comments, so that
+// pasting the whole is safe. "-- N." opens a migration of its own.
+
+// fixHold is what makes a hold short: a gentler form of the statement, or the
+// end of its transaction where what is slow came later.
+func (c *change) fixHold(h hold) string {
+	if len(h.HeldDuring) > 0 && len(c.breaches(h.LockWindow, h.AtMostAloneMS)) == 0 {
+		return c.fixHeld(h)
+	}
+	tables := []string{h.Table}
+	for _, p := range h.parts {
+		tables = append(tables, p.Table)
+	}
+	return c.fixStatement(h.Migration, h.Statement, tables)
+}
+
+// fixHeld splits the migration behind the statement that took the lock.
+func (c *change) fixHeld(h hold) string {
+	st, ok := c.up(h.Migration, h.Statement)
+	if !ok {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "-- 1. a migration with only what needs the lock; lock_timeout keeps a wait for it from queueing everybody else\n")
+	fmt.Fprintf(&b, "SET LOCAL lock_timeout = '2s';\n%s\n", c.quoteStatement(st))
+	fmt.Fprintf(&b, "-- 2. a migration of its own for what ran under it%s\n", c.oneTransaction())
+	shown := 0
+	for s := h.Statement + 1; s < len(c.Migrations[h.Migration].Up.Statements) && shown < 5; s++ {
+		later, _ := c.up(h.Migration, s)
+		if later.Facts.Control != "" || !slices.ContainsFunc(h.HeldDuring, refersTo(later)) {
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n", c.quoteStatement(later))
+		shown++
+	}
+	if rest := len(h.HeldDuring) - shown; shown > 0 && rest > 0 {
+		fmt.Fprintf(&b, "-- … and %s\n", plural(int64(rest), "more statement", "more statements"))
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// fixScan moves a statement out of a transaction that holds a lock already.
+func (c *change) fixScan(m, s int, w lockAt) string {
+	st, ok := c.up(m, s)
+	if !ok {
+		return ""
+	}
+	where := fmt.Sprintf("line %d", w.line)
+	if w.file != st.File {
+		where = fmt.Sprintf("%s:%d", w.file, w.line)
+	}
+	text := fmt.Sprintf("-- a migration of its own, run when the lock taken at %s is gone%s\n", where, c.oneTransaction())
+	if changesRows(st) {
+		text += "-- (in batches of some thousand rows with a COMMIT after each, or its row locks last as long)\n"
+	}
+	return text + c.quoteStatement(st)
+}
+
+// lockAt is where a lock was taken.
+type lockAt struct {
+	file string
+	line int
+}
+
+func changesRows(st migration.Statement) bool {
+	return slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool {
+		return a.Within == "" && slices.Contains([]migration.Verb{migration.Update, migration.Delete, migration.Upsert}, a.Verb)
+	})
+}
+
+func (c *change) oneTransaction() string {
+	if c.Layout == "golang-migrate" {
+		return " (all statements of one file are one transaction)"
+	}
+	return ""
+}
+
+// quoteStatement repeats a statement as it stands, unless it is too long to.
+func (c *change) quoteStatement(st migration.Statement) string {
+	const most = 2000
+	if len(st.SQL) > most || st.Facts.CopyFromStdin {
+		return fmt.Sprintf("-- the statement on line %d", st.Line)
+	}
+	if c.Layout == "goose" && strings.Contains(strings.TrimRight(st.SQL, ";"), ";") {
+		return statementBlock(c.Layout, st.SQL+";")
+	}
+	return st.SQL + ";"
+}
+
+// statementBlock marks what goose would otherwise cut at an inner semicolon.
+func statementBlock(layout, sql string) string {
+	if layout != "goose" {
+		return sql
+	}
+	return "-- +goose StatementBegin\n" + sql + "\n-- +goose StatementEnd"
+}
+
+// fixStatement is the gentler form of one statement: of each of its actions
+// that has one. tables are those it hurt.
+func (c *change) fixStatement(m, s int, tables []string) string {
+	st, ok := c.up(m, s)
+	if !ok {
+		return ""
+	}
+	f := fixer{change: c, st: st, hurt: tables, rewrote: c.rewrote(m, s)}
+	var parts []string
+	for _, a := range st.Facts.Actions {
+		if a.Within != "" {
+			continue
+		}
+		if part := f.action(a); part != "" && !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return f.lastResort()
+	}
+	text := strings.Join(parts, "\n")
+	if n := f.harmless(); n > 0 {
+		text += fmt.Sprintf("\n-- the other %s can stay as they are, in a statement without these", plural(int64(n), "part of this statement", "parts of this statement"))
+	}
+	return text
+}
+
+// rewrote: the statement wrote a table anew; where nothing was measured, it may.
+func (c *change) rewrote(m, s int) bool {
+	apply := c.Migrations[m].Apply
+	if apply == nil || s >= len(apply.Statements) {
+		return true
+	}
+	for _, r := range apply.Statements[s].Rewrites {
+		if r.Part == "heap" {
+			return true
+		}
+	}
+	return false
+}
+
+// fixer builds the gentler form of one statement.
+type fixer struct {
+	*change
+	st      migration.Statement
+	hurt    []string
+	rewrote bool
+}
+
+// action is the gentler form of one action, "" where it has none or needs none.
+func (f fixer) action(a migration.Action) string {
+	table := migration.QuoteName(a.Schema, a.Name)
+	switch a.Verb {
+	case migration.Create:
+		switch {
+		case a.Object == "index" && !a.Concurrently:
+			return f.createIndex(a)
+		case a.Object == "table":
+			return ""
+		}
+	case migration.Add:
+		switch a.Object {
+		case "column":
+			return f.addColumn(a)
+		case "constraint":
+			return f.addConstraint(a)
+		case "domain constraint":
+			return f.addDomainConstraint(a)
+		}
+	case migration.SetNotNull:
+		if a.Object == "column" {
+			return f.setNotNull(a.Schema, a.Name, a.Part)
+		}
+	case migration.SetType:
+		return f.setType(a)
+	case migration.Drop:
+		if a.Object == "index" && !a.Concurrently && !a.Cascade {
+			return f.alone("waits for transactions on the table instead of blocking it") +
+				"DROP INDEX CONCURRENTLY " + ifExists(a.IfExists) + table + ";"
+		}
+	case migration.Reindex:
+		if !a.Concurrently && (a.Object == "index" || a.Object == "table") {
+			return f.alone("builds the new index beside the old one") +
+				"REINDEX " + strings.ToUpper(a.Object) + " CONCURRENTLY " + table + ";"
+		}
+	case migration.Refresh:
+		if !a.Concurrently {
+			return "-- needs a unique index without WHERE on plain columns of " + table + "; readers go on reading the old rows\n" +
+				"REFRESH MATERIALIZED VIEW CONCURRENTLY " + table + ";"
+		}
+	case migration.Attach:
+		return f.attach(a)
+	case migration.Detach:
+		if !a.Concurrently && a.Object == "partition" {
+			return f.alone("takes the strong lock for its last moment only (not where there is a default partition)") +
+				"ALTER TABLE " + table + " DETACH PARTITION " + quoteQualified(a.Part) + " CONCURRENTLY;"
+		}
+	case migration.Rewrite:
+		return "-- pg_repack writes a table anew while it is read and written:\n--   pg_repack --table " + dotted(a.Schema, a.Name) +
+			"\n-- or plain VACUUM, which gives the space back to the table itself:\n" + f.alone("VACUUM refuses a transaction block") + "VACUUM " + table + ";"
+	case migration.Alter:
+		if f.rewrote && a.Object == "table" {
+			return "-- " + oneLine(a.Definition) + " copies the table under ACCESS EXCLUSIVE and has no gentler form:\n" +
+				"-- make a new table as wanted, copy in batches with a trigger keeping up, and swap the names"
+		}
+	}
+	return ""
+}
+
+// harmless counts the actions of a statement of several that need no change.
+func (f fixer) harmless() int {
+	n := 0
+	for _, a := range f.st.Facts.Actions {
+		if a.Within == "" && f.action(a) == "" {
+			n++
+		}
+	}
+	return n
+}
+
+func (f fixer) lastResort() string {
+	if changesRows(f.st) {
+		return "-- change the rows in batches, in a migration of their own, with a COMMIT after each batch"
+	}
+	return "-- this statement has no gentler form: leave it alone in its migration, run it when the table is idle,\n" +
+		"-- and let it give up its place in the queue quickly\n" +
+		"SET LOCAL lock_timeout = '2s';\n" + f.quoteStatement(f.st)
+}
+
+// alone comments on a statement that must not share a transaction.
+func (f fixer) alone(why string) string {
+	switch f.Layout {
+	case "goose":
+		return "-- +goose NO TRANSACTION\n-- (in a file of its own) " + why + "\n"
+	case "golang-migrate":
+		return "-- alone in its file, or golang-migrate sends it as part of a transaction; " + why + "\n"
+	default:
+		return "-- outside of a transaction; " + why + "\n"
+	}
+}
+
+func ifExists(yes bool) string {
+	if yes {
+		return "IF EXISTS "
+	}
+	return ""
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func quote(name string) string { return migration.QuoteIdent(name) }
+
+// quoteQualified quotes "schema.name" or "name".
+func quoteQualified(s string) string {
+	schema, name, ok := strings.Cut(s, ".")
+	if !ok {
+		return quote(s)
+	}
+	return migration.QuoteName(schema, name)
+}
+
+// named joins words to a name that PostgreSQL keeps whole (63 bytes).
+func named(words ...string) string {
+	return clip(strings.Join(words, "_"))
+}
+
+func clip(name string) string {
+	const most = 63
+	if len(name) <= most {
+		return name
+	}
+	return strings.ToValidUTF8(name[:most], "")
+}
+
+func refersTo(st migration.Statement) func(gate.StatementRef) bool {
+	return func(r gate.StatementRef) bool { return r.File == st.File && r.Line == st.Line }
+}

@@ -1,0 +1,213 @@
+package rule
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// addConstraint: first without a look at the rows, then a look that blocks
+// nobody; keys by way of an index built beside the traffic.
+func (f fixer) addConstraint(a migration.Action) string {
+	if f.isNew(a) {
+		return ""
+	}
+	table := migration.QuoteName(a.Schema, a.Name)
+	switch a.Constraint {
+	case "check", "foreign key", "not null":
+		if a.NotValid {
+			return ""
+		}
+		name := a.Part
+		if name == "" {
+			name = constraintName(a)
+		}
+		if a.Constraint == "foreign key" && len(f.partitionsOf(a)) > 0 && f.major() < 18 {
+			return f.foreignKeyOfPartitions(a, name)
+		}
+		return "-- 1. reads no row, so the lock is gone at once; new rows are checked from here on\n" +
+			"ALTER TABLE " + table + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + " NOT VALID;\n" +
+			"-- 2. reads every row, and blocks neither reads nor writes\n" +
+			"ALTER TABLE " + table + " VALIDATE CONSTRAINT " + quote(name) + ";"
+	case "unique", "primary key":
+		if a.UsingIndex != "" {
+			return ""
+		}
+		return f.addKey(a)
+	case "exclude":
+		return "-- an exclusion constraint can only be built under the lock: make a new table with it, copy in batches\n" +
+			"-- with a trigger keeping up, and swap the names"
+	}
+	return ""
+}
+
+// foreignKeyOfPartitions: before PostgreSQL 18 a partitioned table refuses a
+// foreign key NOT VALID, but takes over the ones its partitions have.
+func (f fixer) foreignKeyOfPartitions(a migration.Action, name string) string {
+	var one, two strings.Builder
+	for _, p := range f.partitionsOf(a) {
+		one.WriteString("ALTER TABLE " + quoteQualified(p) + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + " NOT VALID;\n")
+		two.WriteString("ALTER TABLE " + quoteQualified(p) + " VALIDATE CONSTRAINT " + quote(name) + ";\n")
+	}
+	return "-- 1. on each partition, without a look at the rows (a partitioned table refuses NOT VALID before PostgreSQL 18)\n" + one.String() +
+		"-- 2. reads every row, and blocks neither reads nor writes\n" + two.String() +
+		"-- 3. finds the partitions' constraints in place\n" +
+		"ALTER TABLE " + migration.QuoteName(a.Schema, a.Name) + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + ";"
+}
+
+var includes = regexp.MustCompile(`\bINCLUDE \([^)]*\)`)
+
+// addKey builds the index first. A primary key wants its columns NOT NULL,
+// and would read the table for that itself.
+func (f fixer) addKey(a migration.Action) string {
+	table := migration.QuoteName(a.Schema, a.Name)
+	name := a.Part
+	if name == "" {
+		name = constraintName(a)
+	}
+	words, columns, step := "UNIQUE", quoteAll(a.Columns), 1
+	text := ""
+	if a.Constraint == "primary key" {
+		words = "PRIMARY KEY"
+		for _, column := range a.Columns {
+			text += f.setNotNull(a.Schema, a.Name, column) + "\n"
+		}
+		step = 3
+	}
+	index := "CREATE UNIQUE INDEX CONCURRENTLY " + quote(name) + " ON " + table + " (" + columns + ")"
+	if include := includes.FindString(a.Definition); include != "" {
+		index += " " + include
+	}
+	if strings.Contains(a.Definition, "NULLS NOT DISTINCT") {
+		index += " NULLS NOT DISTINCT"
+	}
+	if len(f.partitionsOf(a)) > 0 {
+		return text + "-- a key of a partitioned table: build it on each partition (CREATE UNIQUE INDEX CONCURRENTLY, then USING INDEX),\n" +
+			"-- then add it to " + table + ", which takes those over:\n" +
+			"ALTER TABLE " + table + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + ";"
+	}
+	deferrable := ""
+	for _, d := range []string{"DEFERRABLE INITIALLY DEFERRED", "DEFERRABLE"} {
+		if strings.Contains(a.Definition, d) && !strings.Contains(a.Definition, "NOT DEFERRABLE") {
+			deferrable = " " + d
+			break
+		}
+	}
+	return text + "-- " + strconv.Itoa(step) + ". " + strings.TrimPrefix(f.alone("builds beside the traffic; drop it if it ends invalid"), "-- ") + index + ";\n" +
+		"-- " + strconv.Itoa(step+1) + ". takes the index over, which reads no row\n" +
+		"ALTER TABLE " + table + " ADD CONSTRAINT " + quote(name) + " " + words + " USING INDEX " + quote(name) + deferrable + ";"
+}
+
+// setNotNull by way of a CHECK that is validated beside the traffic: with it
+// in place, SET NOT NULL reads no row.
+func (f fixer) setNotNull(schema, table, column string) string {
+	t, c, name := migration.QuoteName(schema, table), quote(column), quote(named(table, column, "not_null"))
+	return "-- 1. reads no row, so the lock is gone at once\n" +
+		"ALTER TABLE " + t + " ADD CONSTRAINT " + name + " CHECK (" + c + " IS NOT NULL) NOT VALID;\n" +
+		"-- 2. VALIDATE reads every row and blocks nobody; SET NOT NULL then reads none\n" +
+		"ALTER TABLE " + t + " VALIDATE CONSTRAINT " + name + ";\n" +
+		"ALTER TABLE " + t + " ALTER COLUMN " + c + " SET NOT NULL;\n" +
+		"ALTER TABLE " + t + " DROP CONSTRAINT " + name + ";"
+}
+
+func (f fixer) addDomainConstraint(a migration.Action) string {
+	if a.NotValid {
+		return ""
+	}
+	name := a.Part
+	if name == "" {
+		name = named(a.Name, "check")
+	}
+	domain := migration.QuoteName(a.Schema, a.Name)
+	return "-- 1. reads no row\n" +
+		"ALTER DOMAIN " + domain + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + " NOT VALID;\n" +
+		"-- 2. reads every table that uses the domain, and blocks their writes while it does: run it when they are idle\n" +
+		"ALTER DOMAIN " + domain + " VALIDATE CONSTRAINT " + quote(name) + ";"
+}
+
+// attach: with a CHECK that says no less than the bounds, ATTACH reads no row.
+func (f fixer) attach(a migration.Action) string {
+	if a.Object != "partition" {
+		return ""
+	}
+	part := quoteQualified(a.Part)
+	_, bare := splitName(a.Part)
+	check := quote(named(bare, "bounds"))
+	if a.Definition == "" { // CREATE TABLE … PARTITION OF
+		return "-- CREATE TABLE … PARTITION OF locks the parent against everybody: make " + part + " by itself\n" +
+			"-- (CREATE TABLE … (LIKE " + migration.QuoteName(a.Schema, a.Name) + " INCLUDING ALL)), then ATTACH PARTITION, which lets reads and writes pass"
+	}
+	return "-- 1. a CHECK that says what the bounds say (columns NOT NULL and within them), first NOT VALID, then validated:\n" +
+		"--   ALTER TABLE " + part + " ADD CONSTRAINT " + check + " CHECK (…) NOT VALID;\n" +
+		"--   ALTER TABLE " + part + " VALIDATE CONSTRAINT " + check + ";\n" +
+		"-- 2. then this reads no row of it (a default partition wants a CHECK to the contrary, or is read too)\n" +
+		"ALTER TABLE " + migration.QuoteName(a.Schema, a.Name) + " " + a.Definition + ";"
+}
+
+// constraintName is the name PostgreSQL would have chosen.
+func constraintName(a migration.Action) string {
+	suffix := map[string]string{"check": "check", "foreign key": "fkey", "unique": "key", "primary key": "pkey", "not null": "not_null"}[a.Constraint]
+	words := []string{a.Name}
+	if a.Constraint != "primary key" {
+		words = append(words, a.Columns...)
+	}
+	return named(append(words, suffix)...)
+}
+
+func quoteAll(columns []string) string {
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = quote(c)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// isNew: the action's table is made by this change, so nobody waits for it.
+func (f fixer) isNew(a migration.Action) bool {
+	for _, other := range f.st.Facts.Actions {
+		if other.Verb == migration.Create && other.Object == "table" && other.Schema == a.Schema && other.Name == a.Name {
+			return a.Constraint != "foreign key"
+		}
+	}
+	return false
+}
+
+// resolve finds the baseline's name of a table as a script wrote it.
+func (c *change) resolve(schema, name string) (string, bool) {
+	if schema == "" {
+		schema = "public"
+	}
+	if _, ok := c.Tables[schema+"."+name]; ok {
+		return schema + "." + name, true
+	}
+	found, n := "", 0
+	for _, full := range sortedKeys(c.Tables) {
+		if _, bare, _ := strings.Cut(full, "."); bare == name {
+			found, n = full, n+1
+		}
+	}
+	return found, n == 1
+}
+
+func (f fixer) partitionsOf(a migration.Action) []string {
+	full, ok := f.resolve(a.Schema, a.Name)
+	if !ok {
+		return nil
+	}
+	return f.partitions[full]
+}
+
+// major version of the server, 0 where it is not known.
+func (c *change) major() int { return majorOf(c.Engine) }
+
+func majorOf(e gate.Engine) int {
+	digits, _, _ := strings.Cut(e.Version, ".")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
+	return n
+}

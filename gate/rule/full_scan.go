@@ -1,0 +1,117 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/migration-gate/migration-gate/gate"
+)
+
+// fullScan: an existing table was read whole while the migration held, on that
+// same table, a lock that blocks reads or writes. How long it took here counts
+// for nothing: on a larger table it takes longer.
+func fullScan(c *change) []gate.Finding {
+	var findings []gate.Finding
+	for m, mig := range c.Migrations {
+		if mig.Apply == nil {
+			continue
+		}
+		for s, run := range mig.Apply.Statements {
+			st, ok := c.up(m, s)
+			if !ok {
+				continue
+			}
+			trees := grouped(c, run.Scans, func(scan gate.Scan) (string, bool) {
+				if !scan.Existing {
+					return "", false
+				}
+				_, locked := c.lockDuring([]string{scan.Table}, m, s, "reads", "writes")
+				return scan.Table, locked
+			})
+			for _, t := range trees {
+				f := at(st)
+				f.Severity = c.cap(t.table)
+				w, _ := c.lockDuring(t.tables, m, s, "reads", "writes")
+				f.Message = fmt.Sprintf("%s: the whole table was read (%s) under %s%s, while %s were blocked",
+					onTree(t.table, t.partitions()), c.sizeOf(t.table), w.Mode, since(w, st.File, st.Line), blockedBy(w))
+				var rows int64
+				for _, scan := range t.facts {
+					rows += scan.Rows
+				}
+				f.Evidence = map[string]any{
+					"relation": t.table, "mode": w.Mode, "blocks": blocking(w), "rows_read": rows,
+					"at_least_ms": w.AtLeastMS, "at_most_ms": w.AtMostMS, "duration_ms": run.DurationMS,
+					"locked_at": gate.StatementRef{File: w.File, Line: w.Line},
+				}
+				if t.partitions() > 0 {
+					f.Evidence["partitions"] = t.tables
+				}
+				c.addSize(f.Evidence, t.table)
+				if w.Statement == s && w.Migration == m {
+					f.Fix = c.fixStatement(m, s, t.tables)
+				} else {
+					f.Fix = c.fixScan(m, s, lockAt{w.File, w.Line})
+				}
+				findings = append(findings, f)
+			}
+		}
+	}
+	return findings
+}
+
+// lockDuring finds the strongest lock on one of the tables that was held while
+// a statement ran and blocked one of the impacts.
+func (c *change) lockDuring(tables []string, m, s int, impacts ...string) (gate.LockWindow, bool) {
+	st, ok := c.up(m, s)
+	if !ok {
+		return gate.LockWindow{}, false
+	}
+	ref := gate.StatementRef{File: st.File, Line: st.Line}
+	var best gate.LockWindow
+	found := false
+	for _, w := range c.Locks {
+		if !judged(w) || !slices.Contains(tables, w.Table) {
+			continue
+		}
+		own := w.Migration == m && w.Statement == s
+		if !own && (!slices.Contains(w.HeldDuring, ref) || later(w, m, s)) {
+			continue
+		}
+		if !slices.ContainsFunc(impacts, func(i string) bool { return slices.Contains(w.Blocks, i) }) {
+			continue
+		}
+		if !found || len(blocking(w)) > len(blocking(best)) {
+			best, found = w, true
+		}
+	}
+	return best, found
+}
+
+// later: the window began after the statement (two statements may share a line).
+func later(w gate.LockWindow, m, s int) bool {
+	return w.Migration > m || (w.Migration == m && w.Statement > s)
+}
+
+func blocking(w gate.LockWindow) []string {
+	var words []string
+	for _, b := range w.Blocks {
+		if b == "reads" || b == "writes" {
+			words = append(words, b)
+		}
+	}
+	return words
+}
+
+func blockedBy(w gate.LockWindow) string { return list(blocking(w)) }
+
+// since says where the lock came from, unless it is the statement's own.
+func since(w gate.LockWindow, file string, line int) string {
+	switch {
+	case w.File != file:
+		return fmt.Sprintf(" held since %s:%d", w.File, w.Line)
+	case w.Line != line:
+		return fmt.Sprintf(" held since line %d", w.Line)
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,297 @@
+package rule
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// made follows scripts from the state before the change and knows, for each
+// name, where it came from. It is a model of names only: what it has not seen
+// a script make, existed before.
+type made struct {
+	things []*thing
+}
+
+// origin of a thing.
+type origin int
+
+const (
+	before   origin = iota // existed before the change, and was renamed since
+	byUp                   // an up script of the change made it
+	byDown                 // this very down script made it
+	vanished               // the name of something that existed before, and is gone or renamed
+)
+
+// thing is a relation, type, schema, or a column of a relation.
+type thing struct {
+	class        string // "relation", "type", "schema", "column"
+	schema, name string // of columns, the table's
+	part         string // the column
+	origin       origin
+	// typ is a column's type as the last statement left it, values those of
+	// an enum.
+	typ    string
+	values []string
+	was    []string // names it had before
+	temp   bool
+	// notNull and no default: a row that does not mention the column is refused.
+	demanded bool
+}
+
+// classOf puts objects into the namespaces PostgreSQL has for them.
+func classOf(object string) string {
+	switch object {
+	case "table", "foreign table", "view", "materialized view", "sequence", "index", "partition":
+		return "relation"
+	case "type", "domain", "enum":
+		return "type"
+	case "schema", "column":
+		return object
+	}
+	return ""
+}
+
+// sameSchema: where the search path decides, either may be meant.
+func sameSchema(a, b string) bool { return a == b || a == "" || b == "" }
+
+func (m *made) find(class, schema, name, part string) *thing {
+	for _, t := range slices.Backward(m.things) {
+		if t.class == class && t.name == name && t.part == part && t.origin != vanished && sameSchema(t.schema, schema) {
+			return t
+		}
+	}
+	return nil
+}
+
+func (m *made) column(a migration.Action) *thing { return m.find("column", a.Schema, a.Name, a.Part) }
+
+// hasVanished: something of that name existed before the change.
+func (m *made) hasVanished(class, schema, name, part string) bool {
+	return slices.ContainsFunc(m.things, func(t *thing) bool {
+		return t.origin == vanished && t.class == class && t.name == name && t.part == part && sameSchema(t.schema, schema)
+	})
+}
+
+// known is find, or a new thing that existed before.
+func (m *made) known(class, schema, name, part string) *thing {
+	t := m.find(class, schema, name, part)
+	if t == nil {
+		t = &thing{class: class, schema: schema, name: name, part: part}
+		if class == "column" {
+			t.origin = m.relationOrigin(schema, name)
+		}
+		m.things = append(m.things, t)
+	}
+	return t
+}
+
+func (m *made) script(statements []migration.Statement, by origin) {
+	for _, st := range statements {
+		for _, a := range st.Facts.Actions {
+			m.apply(a, by)
+		}
+	}
+}
+
+// apply follows one action. What stands in a function's body has not run, and
+// what a text assembled at run time names is not known.
+func (m *made) apply(a migration.Action, by origin) {
+	if strings.Contains(a.Within, "function") || strings.Contains(a.Within, "procedure") || strings.Contains(a.Name+a.Part+a.NewName, "?") {
+		return
+	}
+	class := classOf(a.Object)
+	switch a.Verb {
+	case migration.Create:
+		if class != "" && !a.IfNotExists {
+			m.things = append(m.things, &thing{class: class, schema: a.Schema, name: a.Name, origin: by,
+				values: slices.Clone(a.Values), temp: a.Temporary})
+		}
+	case migration.Add:
+		m.add(a, by)
+	case migration.SetType:
+		m.known("column", a.Schema, a.Name, a.Part).typ = a.Type
+	case migration.SetNotNull, migration.DropNotNull:
+		if t := m.column(a); t != nil {
+			t.demanded = a.Verb == migration.SetNotNull && t.demanded
+		}
+	case migration.SetDefault:
+		if t := m.column(a); t != nil {
+			t.demanded = false
+		}
+	case migration.Rename:
+		m.rename(a, class)
+	case migration.SetSchema:
+		for _, t := range m.things {
+			if (t.class == class || class == "relation" && t.class == "column") && t.name == a.Name &&
+				t.origin != vanished && sameSchema(t.schema, a.Schema) {
+				t.schema = a.NewName
+			}
+		}
+	case migration.Drop:
+		m.drop(a, class)
+	}
+}
+
+func (m *made) add(a migration.Action, by origin) {
+	switch a.Object {
+	case "column":
+		if !a.IfNotExists {
+			m.things = append(m.things, &thing{class: "column", schema: a.Schema, name: a.Name, part: a.Part, origin: by,
+				typ: a.Type, demanded: a.NotNull && a.Default == "" && a.Generated == ""})
+		}
+	case "enum value":
+		t := m.known("type", a.Schema, a.Name, "")
+		t.values = append(t.values, a.Part)
+	}
+}
+
+func (m *made) rename(a migration.Action, class string) {
+	switch {
+	case a.Object == "column":
+		m.vanish("column", a.Schema, a.Name, a.Part)
+		m.known("column", a.Schema, a.Name, a.Part).part = a.NewName
+	case a.Object == "enum value":
+		if t := m.find("type", a.Schema, a.Name, ""); t != nil {
+			if i := slices.Index(t.values, a.Part); i >= 0 {
+				t.values[i] = a.NewName
+			}
+		}
+	case class == "schema":
+		m.vanish(class, "", a.Name, "")
+		for _, t := range m.things {
+			if t.schema == a.Name && t.origin != vanished {
+				t.schema = a.NewName
+			}
+		}
+		m.known(class, "", a.Name, "").name = a.NewName
+	case class != "":
+		m.vanish(class, a.Schema, a.Name, "")
+		columns := m.columnsOf(a.Schema, a.Name)
+		t := m.known(class, a.Schema, a.Name, "")
+		t.name, t.was = a.NewName, append(t.was, a.Name)
+		for _, t := range columns {
+			t.name = a.NewName
+		}
+	}
+}
+
+func (m *made) columnsOf(schema, table string) []*thing {
+	var columns []*thing
+	for _, t := range m.things {
+		if t.class == "column" && t.name == table && t.origin != vanished && sameSchema(t.schema, schema) {
+			columns = append(columns, t)
+		}
+	}
+	return columns
+}
+
+// vanish notes the name of something that existed before.
+func (m *made) vanish(class, schema, name, part string) {
+	if t := m.find(class, schema, name, part); t != nil && t.origin != before {
+		return
+	}
+	if part != "" {
+		if t := m.find("relation", schema, name, ""); t != nil && t.origin != before {
+			return // a column of a table that the change made
+		}
+	}
+	m.things = append(m.things, &thing{class: class, schema: schema, name: name, part: part, origin: vanished})
+}
+
+func (m *made) drop(a migration.Action, class string) {
+	if class == "" {
+		return
+	}
+	part := ""
+	if class == "column" {
+		part = a.Part
+	}
+	m.vanish(class, a.Schema, a.Name, part)
+	gone := m.find(class, a.Schema, a.Name, part)
+	var columns []*thing
+	if class == "relation" {
+		columns = m.columnsOf(a.Schema, a.Name)
+	}
+	m.things = slices.DeleteFunc(m.things, func(t *thing) bool { return t == gone || slices.Contains(columns, t) })
+}
+
+// relationOrigin tells where the relation of that name comes from.
+func (m *made) relationOrigin(schema, name string) origin {
+	if t := m.find("relation", schema, name, ""); t != nil {
+		return t.origin
+	}
+	return before
+}
+
+// setsOld reports whether writing a column overwrites values from before the
+// change: the column is not new, and neither is its table. columns are the
+// baseline's, where they are known.
+func (m *made) setsOld(schema, table, column string, columns map[string][]string) bool {
+	if t := m.find("column", schema, table, column); t != nil {
+		if t.origin == byDown {
+			return false // just made by this script, and filled
+		}
+		return t.origin == before || m.hasVanished("column", schema, table, column)
+	}
+	switch m.relationOrigin(schema, table) {
+	case byDown:
+		return false
+	case byUp:
+		return m.hasVanished("relation", schema, table, "")
+	}
+	if old, known := columnsOf(columns, schema, table); known {
+		return slices.Contains(old, column)
+	}
+	return true
+}
+
+// columnsOf finds a table's columns in the baseline. Where the name leaves the
+// schema to the search path, it must be the only table of that name, or the
+// one in public.
+func columnsOf(columns map[string][]string, schema, table string) ([]string, bool) {
+	if schema != "" {
+		c, ok := columns[schema+"."+table]
+		return c, ok
+	}
+	if c, ok := columns["public."+table]; ok {
+		return c, true
+	}
+	var found []string
+	n := 0
+	for name, c := range columns {
+		if strings.HasSuffix(name, "."+table) {
+			found, n = c, n+1
+		}
+	}
+	return found, n == 1
+}
+
+// madeBy is the model after the up scripts of the first n migrations.
+func (c *change) madeBy(n int) *made {
+	m := &made{}
+	for _, mig := range c.Migrations[:n] {
+		m.script(mig.Up.Statements, byUp)
+	}
+	m.reconcile(c.Observation)
+	return m
+}
+
+// reconcile corrects the model by what the baseline is known to hold: ADD
+// COLUMN of a name that was there before and then dropped by a text that could
+// not be read, and the like.
+func (m *made) reconcile(o gate.Observation) {
+	if o.BaselineColumns == nil {
+		return
+	}
+	for _, t := range slices.Clone(m.things) {
+		if t.class != "column" || t.origin != byUp {
+			continue
+		}
+		if old, ok := columnsOf(o.BaselineColumns, t.schema, t.name); ok && slices.Contains(old, t.part) {
+			m.things = append(m.things, &thing{class: "column", schema: t.schema, name: t.name, part: t.part, origin: vanished})
+		}
+	}
+}
