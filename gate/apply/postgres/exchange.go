@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	encoding "encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// send sends statement n as it stands in the file, with its data.
+func (s *Session) send(ctx context.Context, n int) (pgconn.CommandTag, error) {
+	st := &s.script.Statements[n]
+	if st.Facts.CopyFromStdin {
+		return s.exchange(ctx, st.SQL, append([]byte{}, st.CopyData...))
+	}
+	return s.exchange(ctx, st.SQL, nil)
+}
+
+// exchange is one simple query. With data that is not nil it is a COPY FROM
+// stdin. Rows are read and forgotten.
+func (s *Session) exchange(ctx context.Context, sql string, data []byte) (pgconn.CommandTag, error) {
+	if data != nil {
+		return s.conn.CopyFrom(ctx, bytes.NewReader(data), sql)
+	}
+	results := s.conn.Exec(ctx, sql)
+	var tag pgconn.CommandTag
+	for results.NextResult() {
+		r := results.ResultReader()
+		for r.NextRow() {
+		}
+		tag, _ = r.Close() // its error is the one of results.Close
+	}
+	return tag, results.Close()
+}
+
+// tell sends a command of the gate's own. A refusal is an error here.
+func (s *Session) tell(ctx context.Context, sql string) error {
+	if _, err := s.exchange(ctx, sql, nil); err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
+	}
+	return nil
+}
+
+// ask sends a query of the gate's own and returns the rows of its last result.
+// What the server says meanwhile is not the migration's.
+func (s *Session) ask(ctx context.Context, sql string) ([][][]byte, error) {
+	kept := s.messages
+	results, err := s.conn.Exec(ctx, sql).ReadAll()
+	s.messages = kept
+	if err != nil {
+		return nil, err
+	}
+	return results[len(results)-1].Rows, nil
+}
+
+// flush makes the server forget the counters this session has not reported
+// yet, so that those of the next transaction begin at zero.
+func (s *Session) flush(ctx context.Context) error {
+	if s.version < 150000 {
+		return nil
+	}
+	if _, err := s.ask(ctx, `SELECT pg_catalog.pg_stat_force_next_flush()`); err != nil {
+		return fmt.Errorf("flush statistics: %w", err)
+	}
+	return nil
+}
+
+// refusalOf tells a statement that the server refused, which is data, from a
+// failure of the connection, which is not. A copy is returned.
+func refusalOf(err error) (*pgconn.PgError, bool) {
+	var refusal *pgconn.PgError
+	if !errors.As(err, &refusal) {
+		return nil, false
+	}
+	switch refusal.SeverityUnlocalized {
+	case "FATAL", "PANIC":
+		switch refusal.Code {
+		case "25P03", "25P04", "57P05": // time-outs that the migration itself has set
+		default:
+			return nil, false
+		}
+	}
+	return refusal, true
+}
+
+// inTransactionOnly: the statement was refused because a block was open.
+func inTransactionOnly(err error) bool {
+	refusal, ok := refusalOf(err)
+	return ok && (refusal.Code == activeTransaction || refusal.Code == badTermination)
+}
+
+// valid makes text of the server printable where the session's client_encoding
+// is not UTF-8 any more.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// hex decodes what encode(…, 'hex') gave.
+func hex(b []byte) (string, error) {
+	out := make([]byte, encoding.DecodedLen(len(b)))
+	n, err := encoding.Decode(out, b)
+	return string(out[:n]), err
+}

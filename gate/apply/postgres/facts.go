@@ -1,0 +1,376 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/observe"
+)
+
+// facts is what the session knows of relations, to tell what a statement
+// changed. All its queries name pg_catalog in full, operators included: the
+// search path is the migration's.
+type facts struct {
+	// files are relfilenodes by OID as of the last commit, pending those of
+	// the open transaction.
+	files, pending map[string]string
+	// reads are the counters of this transaction so far, by OID.
+	reads map[string]counters
+	// invalid indexes that are known.
+	invalid map[string]bool
+
+	statement *migration.Statement
+	// before is the inventory before a bare statement; nil for others.
+	before map[string]relation
+	// looked: a statement of the open transaction has taken a snapshot, so the
+	// gate may take one too.
+	looked bool
+	// failed: the statement's transaction is gone, and with it what it did.
+	failed bool
+}
+
+// relation is a row of the inventory.
+type relation struct {
+	kind, file  string
+	pages, rows int64 // pg_class's estimates
+	counters
+}
+
+// counters are cumulative.
+type counters struct{ scans, tuples, blocks int64 }
+
+func (c counters) minus(b counters) counters {
+	return counters{c.scans - b.scans, c.tuples - b.tuples, c.blocks - b.blocks}
+}
+
+// begin prepares for the next statement.
+func (f *facts) begin(st *migration.Statement) {
+	f.statement, f.before, f.failed = st, nil, false
+}
+
+// ran notes a statement that went well.
+func (f *facts) ran(st *migration.Statement) {
+	f.looked = f.looked || takesSnapshot(st)
+}
+
+// ended notes the end of a transaction.
+func (f *facts) ended(committed bool) {
+	if committed {
+		for oid, file := range f.pending {
+			f.files[oid] = file
+		}
+	}
+	f.failed = f.failed || !committed
+	f.pending, f.reads, f.looked = map[string]string{}, map[string]counters{}, false
+}
+
+// takesSnapshot: the statement makes the server take a snapshot, before which
+// SET TRANSACTION must come, and which REPEATABLE READ keeps. The exceptions
+// are those of PlannedStmtRequiresSnapshot.
+func takesSnapshot(st *migration.Statement) bool {
+	if st.Facts.Control != "" {
+		return false
+	}
+	switch word, _ := firstWord(st.SQL); word {
+	case "SET", "RESET", "SHOW", "LOCK", "FETCH", "MOVE", "LISTEN", "NOTIFY", "UNLISTEN", "CHECKPOINT":
+		return false
+	}
+	return true
+}
+
+// load reads the state that later statements are compared with. It also warms
+// the caches of the backend, so that the first boundary is no slower than others.
+func (f *facts) load(ctx context.Context, s *Session) error {
+	f.ended(true)
+	all, err := f.inventory(ctx, s)
+	if err != nil {
+		return err
+	}
+	f.files = map[string]string{}
+	for oid, r := range all {
+		f.files[oid] = r.file
+	}
+	if f.invalid, err = invalidIndexes(ctx, s); err != nil {
+		return err
+	}
+	_, err = s.ask(ctx, lockedQuery)
+	return err
+}
+
+// beforeBare takes an inventory: after a statement that commits by itself no
+// lock is left to tell which relations it touched.
+func (f *facts) beforeBare(ctx context.Context, s *Session) (err error) {
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	f.before, err = f.inventory(ctx, s)
+	return err
+}
+
+// Boundary reads what the statement executed last has done. Scans need a
+// server of version 15 or newer.
+func (s *Session) Boundary(ctx context.Context) (observe.Facts, error) {
+	if s.conn.IsClosed() || s.conn.TxStatus() == 'E' {
+		return observe.Facts{}, nil
+	}
+	var out observe.Facts
+	rows, err := s.ask(ctx, "SHOW lock_timeout")
+	if err != nil {
+		return out, fmt.Errorf("read lock_timeout: %w", err)
+	}
+	out.LockTimeout = string(rows[0][0])
+	if rows, err = s.ask(ctx, "SHOW statement_timeout"); err != nil {
+		return out, fmt.Errorf("read statement_timeout: %w", err)
+	}
+	out.StatementTimeout = string(rows[0][0])
+	restore, err := s.unlimit(ctx, out.StatementTimeout)
+	if err != nil {
+		return out, err
+	}
+	f := &s.facts
+	switch {
+	case f.before != nil:
+		err = f.afterBare(ctx, s, &out)
+	case s.open() && f.looked:
+		err = f.inside(ctx, s, &out)
+	}
+	if err != nil {
+		return out, fmt.Errorf("read the facts of the connection: %w", err)
+	}
+	return out, restore(ctx)
+}
+
+// unlimit keeps a statement_timeout that the file has set from striking the
+// gate's own queries, which would abort the migration's transaction. SET LOCAL
+// leaves alone what a SET in the same transaction will leave behind.
+func (s *Session) unlimit(ctx context.Context, timeout string) (restore func(context.Context) error, err error) {
+	if timeout == "0" || !s.open() {
+		return func(context.Context) error { return nil }, nil
+	}
+	if err := s.tell(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		return s.tell(ctx, "SET LOCAL statement_timeout = '"+timeout+"'")
+	}, nil
+}
+
+// lockedQuery lists the relations that this transaction has locked, and may
+// have changed or read: a new file takes ACCESS EXCLUSIVE, or SHARE ROW
+// EXCLUSIVE on a sequence. The counters are those the session has not flushed.
+const lockedQuery = `SELECT c.oid, c.relkind, c.relfilenode, c.relpages, c.reltuples::pg_catalog.int8,
+pg_catalog.pg_stat_get_xact_numscans(c.oid), pg_catalog.pg_stat_get_xact_tuples_returned(c.oid), pg_catalog.pg_stat_get_xact_blocks_fetched(c.oid),
+l.strong
+FROM (SELECT k.relation, pg_catalog.bool_or(k.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'::pg_catalog.text
+ OR k.mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'::pg_catalog.text) AS strong
+ FROM pg_catalog.pg_locks AS k
+ WHERE k.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND k.locktype OPERATOR(pg_catalog.=) 'relation'::pg_catalog.text
+ AND k.relation OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+ GROUP BY k.relation) AS l
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) l.relation
+WHERE c.relfilenode OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND (l.strong
+ OR pg_catalog.pg_stat_get_xact_numscans(c.oid) OPERATOR(pg_catalog.>) 0::pg_catalog.int8
+ OR pg_catalog.pg_stat_get_xact_blocks_fetched(c.oid) OPERATOR(pg_catalog.>) 0::pg_catalog.int8)`
+
+// inventoryQuery lists every relation with storage, and the flushed counters.
+const inventoryQuery = `SELECT c.oid, c.relkind, c.relfilenode, c.relpages, c.reltuples::pg_catalog.int8,
+pg_catalog.pg_stat_get_numscans(c.oid), pg_catalog.pg_stat_get_tuples_returned(c.oid), pg_catalog.pg_stat_get_blocks_fetched(c.oid),
+false
+FROM pg_catalog.pg_class AS c
+WHERE c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND c.relfilenode OPERATOR(pg_catalog.<>) 0::pg_catalog.oid`
+
+// inside compares within an open transaction.
+func (f *facts) inside(ctx context.Context, s *Session, out *observe.Facts) error {
+	now, strong, err := relations(ctx, s, lockedQuery)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	for oid, r := range now {
+		if strong[oid] {
+			was, ok := f.pending[oid]
+			if !ok {
+				was, ok = f.files[oid]
+			}
+			// ROLLBACK TO brings old files back, which writes nothing.
+			if ok && was != r.file && f.statement.Facts.Control != migration.RollbackTo {
+				changed = append(changed, oid)
+			}
+			f.pending[oid] = r.file
+		}
+		f.read(oid, r, r.counters.minus(f.reads[oid]), s.version, out)
+		f.reads[oid] = r.counters
+	}
+	if f.statement.Facts.Control == migration.RollbackTo {
+		for oid := range f.pending {
+			if _, ok := now[oid]; !ok { // its lock is gone, and so is its new file
+				delete(f.pending, oid)
+			}
+		}
+	}
+	return f.sizes(ctx, s, changed, out)
+}
+
+// afterBare compares after a statement that was no part of a transaction, or
+// was refused.
+func (f *facts) afterBare(ctx context.Context, s *Session, out *observe.Facts) error {
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	now, err := f.inventory(ctx, s)
+	if err != nil {
+		return err
+	}
+	var changed []string
+	f.files = map[string]string{}
+	for oid, r := range now {
+		f.files[oid] = r.file
+		if was, ok := f.before[oid]; ok {
+			if was.file != r.file {
+				changed = append(changed, oid)
+			}
+			f.read(oid, r, r.counters.minus(was.counters), s.version, out)
+		}
+	}
+	if err := f.sizes(ctx, s, changed, out); err != nil {
+		return err
+	}
+	return f.newlyInvalid(ctx, s, out)
+}
+
+// read notes a table that the statement read whole. A scan counts when it
+// returned the rows the table is thought to have, or belongs to DDL, which
+// never stops half-way and whose parallel workers count for themselves. A
+// foreign key is checked by an ordinary join, often through an index: there
+// the blocks of the heap tell.
+func (f *facts) read(oid string, r relation, did counters, version int, out *observe.Facts) {
+	if version < 150000 || f.failed || (r.kind != "r" && r.kind != "m") {
+		return
+	}
+	ddl := isDDL(f.statement)
+	switch {
+	case did.scans > 0 && (ddl || did.tuples*10 >= r.rows*9):
+	case did.scans == 0 && ddl && r.pages > 0 && did.blocks >= r.pages:
+	default:
+		return
+	}
+	rows := did.tuples
+	if ddl {
+		rows = max(rows, r.rows)
+	}
+	out.Scans = append(out.Scans, observe.ScanFact{Object: oid, Rows: rows})
+	slices.SortFunc(out.Scans, func(a, b observe.ScanFact) int { return strings.Compare(a.Object, b.Object) })
+}
+
+// isDDL: what the statement reads, it reads whole. Queries may stop early or
+// read one row a thousand times, also those inside CREATE TABLE AS.
+func isDDL(st *migration.Statement) bool {
+	switch word, _ := firstWord(st.SQL); word {
+	case "ALTER", "CLUSTER", "REINDEX", "VACUUM":
+		return true
+	case "CREATE":
+		return strings.HasPrefix(st.Facts.Kind, "CREATE INDEX")
+	}
+	return false
+}
+
+// sizes adds the relations whose file is new.
+func (f *facts) sizes(ctx context.Context, s *Session, oids []string, out *observe.Facts) error {
+	if len(oids) == 0 {
+		return nil
+	}
+	slices.Sort(oids)
+	columns := make([]string, len(oids))
+	for i, oid := range oids {
+		columns[i] = "pg_catalog.pg_relation_size(" + oid + "::pg_catalog.oid::pg_catalog.regclass)"
+	}
+	rows, err := s.ask(ctx, "SELECT "+strings.Join(columns, ", "))
+	if err != nil {
+		return err
+	}
+	for i, oid := range oids {
+		n, _ := strconv.ParseInt(string(rows[0][i]), 10, 64) // null: gone already
+		out.Files = append(out.Files, observe.FileFact{Object: oid, Bytes: n})
+	}
+	return nil
+}
+
+// newlyInvalid adds indexes that became invalid, and those that the statement
+// found invalid and left so, because IF NOT EXISTS was content with their name.
+func (f *facts) newlyInvalid(ctx context.Context, s *Session, out *observe.Facts) error {
+	now, err := invalidIndexes(ctx, s)
+	if err != nil {
+		return err
+	}
+	for name := range now {
+		if !f.invalid[name] || f.wanted(name) {
+			out.InvalidIndexes = append(out.InvalidIndexes, name)
+		}
+	}
+	slices.Sort(out.InvalidIndexes)
+	f.invalid = now
+	return nil
+}
+
+// wanted: the statement was to create the index.
+func (f *facts) wanted(name string) bool {
+	for _, a := range f.statement.Facts.Actions {
+		if a.Verb == migration.Create && a.Object == "index" && a.Name != "" && strings.HasSuffix(name, "."+a.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// invalidIndexes lists them by "schema.name". An index on a partitioned table
+// is invalid by design until all partitions have theirs. Names travel as bytes
+// of UTF-8, whatever the session's encoding.
+func invalidIndexes(ctx context.Context, s *Session) (map[string]bool, error) {
+	rows, err := s.ask(ctx, `SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.concat(n.nspname, '.', c.relname), 'UTF8'), 'hex')
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind OPERATOR(pg_catalog.=) 'i'::pg_catalog."char"`)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, r := range rows {
+		name, err := hex(r[0])
+		if err != nil {
+			return nil, err
+		}
+		names[name] = true
+	}
+	return names, nil
+}
+
+func (f *facts) inventory(ctx context.Context, s *Session) (map[string]relation, error) {
+	all, _, err := relations(ctx, s, inventoryQuery)
+	return all, err
+}
+
+// relations runs one of the two queries above.
+func relations(ctx context.Context, s *Session, query string) (all map[string]relation, strong map[string]bool, err error) {
+	rows, err := s.ask(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, strong = make(map[string]relation, len(rows)), map[string]bool{}
+	for _, row := range rows {
+		var n [5]int64
+		for i := range n {
+			if n[i], err = strconv.ParseInt(string(row[3+i]), 10, 64); err != nil {
+				return nil, nil, err
+			}
+		}
+		oid := string(row[0])
+		all[oid] = relation{kind: string(row[1]), file: string(row[2]), pages: n[0], rows: n[1], counters: counters{n[2], n[3], n[4]}}
+		strong[oid] = string(row[8]) == "t"
+	}
+	return all, strong, nil
+}
