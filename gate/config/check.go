@@ -107,11 +107,17 @@ func (o Option) boolean(value string) (bool, error) {
 
 func (o Option) duration(value string) (time.Duration, error) {
 	d, err := time.ParseDuration(value)
-	if err != nil || d <= 0 {
+	if err != nil || d <= 0 || !durations.MatchString(value) {
 		return 0, problemf("%q is not %s", value, o.Wants())
 	}
 	return d, nil
 }
+
+// durationPattern is narrower than Go's parser (no sign, no bare fraction), so
+// that JSON Schema can say the same.
+const durationPattern = `^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+
+var durations = regexp.MustCompile(durationPattern)
 
 // Wants says in words what a value must be.
 func (o Option) Wants() string {

@@ -108,6 +108,9 @@ func newOption(f *kong.Flag) Option {
 	if n, err := tag.GetInt("min"); err == nil {
 		o.Min = n
 	}
+	if o.Type == Duration {
+		o.Pattern = durationPattern
+	}
 	source := tag.Get("source")
 	if source != "flag" {
 		upper := strings.ToUpper(f.Name)
