@@ -11,6 +11,8 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/progress"
 	"golang.org/x/term"
 )
 
@@ -22,28 +24,63 @@ type app struct {
 	global config.Global
 	log    *slog.Logger
 
+	progress *progress.Progress // keeps the phases' durations, too
+
 	mu     sync.Mutex
-	phases []gate.Phase // in the order of their ends
-	struck string       // the first to end after its context had
+	struck string // the first phase to end after its context had
 }
 
 func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *app {
-	return &app{env: env, vars: vars, parsed: parsed, global: g, log: newLogger(env.Stderr, g)}
+	_, tty := terminal(env.Stderr)
+	p := progress.New(env.Stderr, g.Progress, tty, time.Now)
+	return &app{env: env, vars: vars, parsed: parsed, global: g, log: newLogger(p, g), progress: p}
 }
 
 // phase marks the beginning of a part of the run; the function it returns
 // marks the end. Reports list how long each took, and an interruption or a
 // timeout names the innermost one it struck.
 func (a *app) phase(ctx context.Context, name string) (end func()) {
-	start := time.Now()
-	return sync.OnceFunc(func() {
+	_, end = a.tracked(ctx, name)
+	return end
+}
+
+// tracked is a phase whose progress can be told.
+func (a *app) tracked(ctx context.Context, name string) (t tracker, end func()) {
+	t = tracker{a.progress.Phase(name)}
+	return t, sync.OnceFunc(func() {
+		t.Done()
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if ctx.Err() != nil && a.struck == "" {
 			a.struck = name
 		}
-		a.phases = append(a.phases, gate.Phase{Name: name, MS: float64(time.Since(start).Microseconds()) / 1000})
 	})
+}
+
+// tracker tells how far a phase is, in the words of whoever calls.
+type tracker struct{ *progress.Phase }
+
+func (t tracker) bytes(done, total int64) {
+	t.Total(total, "bytes")
+	t.Set(done)
+}
+
+// statements counts statements as they begin. Without an observation their
+// number is not known beforehand.
+func (t tracker) statements(o *gate.Observation) func(migration.Statement) {
+	if o != nil {
+		total := 0
+		for _, m := range o.Migrations {
+			total += len(m.Up.Statements)
+		}
+		t.Total(int64(total), "statements")
+	}
+	begun := int64(0)
+	return func(st migration.Statement) {
+		t.Set(begun)
+		t.Note(st.SQL)
+		begun++
+	}
 }
 
 // lookupEnv answers with the environment as it is, for scripts that

@@ -3,10 +3,230 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/changeset"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/observe"
+	"github.com/migration-gate/migration-gate/gate/rule"
+	"github.com/migration-gate/migration-gate/gate/rundir"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
-func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("check is not here yet")
+// keptName is what a target kept by check --keep is called afterwards.
+const keptName = "check"
+
+// Run is the whole gate: what the step commands do, in their order, on a
+// server that is gone afterwards.
+func (c *checkCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
+	formats, err := c.Formats()
+	if err != nil {
+		return gate.Error, err
+	}
+	// Also a run that could not decide leaves its report, so that nobody
+	// reads an older one by mistake.
+	defer func() {
+		if err != nil {
+			a.writeFailure(formats, err)
+		}
+	}()
+	f := a.fleet(c.Server, c.WorkDir)
+	a.reap(ctx, f)
+	end := a.phase(ctx, "detect")
+	change, err := a.detect(ctx, c.Migrations)
+	if err != nil {
+		return gate.Error, err
+	}
+	end()
+	policy := a.policy(c.Budget, c.Reversing, c.Downs, c.Failing)
+	if len(change.Added) == 0 {
+		return a.conclude(formats, change, static(change), policy)
+	}
+	o, err := c.prove(ctx, a, f, change, policy)
+	if err != nil {
+		return gate.Error, err
+	}
+	return a.conclude(formats, change, *o, policy)
+}
+
+// prove runs the experiments and returns what was observed.
+func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset.Change, policy gate.Policy) (o *gate.Observation, err error) {
+	spec := snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: c.Keep}
+	g, err := a.prepare(ctx, f, change, c.Server, c.Snapshot, spec, "baseline")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if c.Keep && err == nil {
+			err = a.keep(c.RunDir, change, g, c.Engine, keptName, "baseline", "candidate")
+			return
+		}
+		g.server.close()
+		closing(ctx, &err, "remove the server", g.target.Close)
+	}()
+	o = a.observation(change, g)
+	if err := a.apply(ctx, g, o, "candidate", c.SampleEvery, policy); err != nil {
+		return nil, err
+	}
+	if !failed(o) {
+		if err := a.reverse(ctx, g, o, "candidate", c.DeprecationPrefix); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// failed reports whether the apply walk stopped at a statement.
+func failed(o *gate.Observation) bool {
+	for _, m := range o.Migrations {
+		if m.Apply == nil || m.Apply.Failure != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// apply clones the baseline under a name and measures the up scripts on it.
+func (a *app) apply(ctx context.Context, g *ground, o *gate.Observation, name string, every time.Duration, policy gate.Policy) error {
+	end := a.phase(ctx, "clone")
+	if err := g.baseline.clone(ctx, name); err != nil {
+		return fmt.Errorf("clone the baseline: %w", err)
+	}
+	end()
+	return a.measure(ctx, g, o, name, every, policy)
+}
+
+// measure runs the up scripts on a clone that is there.
+func (a *app) measure(ctx context.Context, g *ground, o *gate.Observation, name string, every time.Duration, policy gate.Policy) error {
+	p, done := a.tracked(ctx, "apply")
+	defer done()
+	return observe.Apply(ctx, g.baseline.lab(name, compareOptions{}), o, observe.Options{
+		Every: every, MaxGap: maxGap(policy), OnStatement: p.statements(o),
+	})
+}
+
+// maxGap is how long the ticker may look away where it is the only witness: a
+// lock as long as the strictest budget must not fit in. Below 50 ms a busy
+// runner would void most runs.
+func maxGap(p gate.Policy) time.Duration {
+	least := min(p.MaxExclusive, p.MaxWriteBlock)
+	for _, t := range p.Tables {
+		for _, d := range []*time.Duration{t.MaxExclusive, t.MaxWriteBlock} {
+			if d != nil {
+				least = min(least, *d)
+			}
+		}
+	}
+	return max(least, 50*time.Millisecond)
+}
+
+// reverse walks the downs on the clone that apply left, and up again.
+func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name, prefix string) error {
+	p, done := a.tracked(ctx, "reverse")
+	defer done()
+	compare := compareOptions{prefix: prefix}
+	if g.ledger != "" {
+		compare.exclude = []string{g.ledger}
+	}
+	second := func(ctx context.Context) (observe.Lab, error) {
+		const again = "second_look"
+		if err := g.baseline.clone(ctx, again); err != nil {
+			return observe.Lab{}, err
+		}
+		return g.baseline.lab(again, compare), nil
+	}
+	return observe.Reverse(ctx, g.baseline.lab(name, compare), o, observe.Options{OnStatement: p.statements(nil)}, second)
+}
+
+// static is the observation of a change on which nothing is run.
+func static(change *changeset.Change) gate.Observation {
+	o := gate.Observation{
+		SchemaVersion: gate.ObservationVersion,
+		Base:          change.Base, Head: change.Head, Dir: change.Dir, Layout: change.Layout,
+		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
+		Tables: map[string]gate.Table{},
+	}
+	if change.Dirty {
+		o.Head += "+uncommitted"
+	}
+	for _, m := range change.Added {
+		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
+	}
+	for _, m := range change.Merged {
+		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Name: m.Name, File: m.Up.File})
+	}
+	return o
+}
+
+// observation begins what is observed of a change on a ground.
+func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation {
+	o := static(change)
+	o.Engine = gate.Engine{Name: "postgres", Version: g.server.version()}
+	o.Target = gate.TargetFacts{Kind: g.target.Kind, Detail: g.target.Detail}
+	o.Snapshot = g.facts
+	o.Migrations = o.Migrations[:0]
+	for _, m := range g.pending {
+		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
+	}
+	return &o
+}
+
+// conclude judges and writes the reports.
+func (a *app) conclude(formats []config.Format, change *changeset.Change, o gate.Observation, policy gate.Policy) (gate.Verdict, error) {
+	o.Phases = a.progress.Phases()
+	r := rule.Judge(o, policy)
+	if len(change.Added) == 0 && r.Verdict == gate.Pass && len(r.Findings) == 0 {
+		r.Verdict, r.Reason = gate.Skipped, skipReason(change)
+	}
+	if err := a.writeReports(formats, r, readSource(change.Top)); err != nil {
+		return gate.Error, err
+	}
+	return r.Verdict, nil
+}
+
+func skipReason(change *changeset.Change) string {
+	if change.Nothing() {
+		return fmt.Sprintf("no migration changed in %s since %s; no server was started", change.Dir, short(change.Base))
+	}
+	return fmt.Sprintf("%s adds no migration since %s, only files of merged ones changed; no server was started", change.Dir, short(change.Base))
+}
+
+func short(commit string) string { return commit[:min(len(commit), 12)] }
+
+// writeFailure writes the verdict "error" to every report but the text on
+// standard output, whose reader has the message on standard error already.
+func (a *app) writeFailure(formats []config.Format, cause error) {
+	var files []config.Format
+	for _, f := range formats {
+		if f.Path != "" || f.Name == "json" {
+			files = append(files, f)
+		}
+	}
+	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
+		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),
+		Migrations: []gate.Migration{}, Locks: []gate.LockWindow{}, Tables: map[string]gate.Table{},
+	}}
+	if err := a.writeReports(files, r, nil); err != nil {
+		a.log.Warn("write the report of a run that could not decide", "error", err)
+	}
+}
+
+// keep records a target that outlives this process.
+func (a *app) keep(runDir string, change *changeset.Change, g *ground, engine, name, base, database string) error {
+	dir, err := a.runDir(runDir, change.Top)
+	if err == nil {
+		err = dir.SaveTarget(name, rundir.TargetState{
+			Name: name, Handle: g.target.Handle, Engine: engine, Baseline: base, Database: database,
+			Created: time.Now(), Expires: g.target.Handle.Expires, Snapshot: g.facts,
+		})
+	}
+	g.server.close()
+	if err != nil {
+		return errors.Join(fmt.Errorf("keep the server: %w", err), g.target.Close(context.Background()))
+	}
+	a.log.Warn("the server is kept", "name", name, "until", g.target.Handle.Expires.Format(time.RFC3339),
+		"port", g.target.Handle.Port, "remove it with", "migration-gate destroy --database "+name)
+	return nil
 }

@@ -111,7 +111,9 @@ func (a *app) run(parent context.Context, cmd runner) int {
 		ctx, cancel = context.WithTimeoutCause(parent, d.Deadline(), &timeoutError{d.Deadline()})
 	}
 	defer cancel()
+	defer a.progress.Close()
 	verdict, err := cmd.Run(ctx, a)
+	a.progress.Close()
 	if err == nil {
 		return verdict.ExitCode()
 	}

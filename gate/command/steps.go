@@ -2,27 +2,236 @@ package command
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/rule"
+	"github.com/migration-gate/migration-gate/gate/rundir"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
-func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("restore-snapshot is not here yet")
+// Run restores a snapshot into a server that stays for the next steps.
+func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
+	if err := rundir.CheckName(c.Into); err != nil {
+		return gate.Error, &usageError{"--into: " + err.Error(), ""}
+	}
+	f := a.fleet(c.Server, c.WorkDir)
+	a.reap(ctx, f)
+	change, err := a.detect(ctx, c.Migrations)
+	if err != nil {
+		return gate.Error, err
+	}
+	dir, err := a.runDir(c.RunDir, change.Top)
+	if err != nil {
+		return gate.Error, err
+	}
+	unlock, err := dir.Lock(c.Into)
+	if err != nil {
+		return gate.Error, err
+	}
+	defer unlock()
+	if err := a.destroy(ctx, f, dir, c.Into); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return gate.Error, fmt.Errorf("replace %s: %w", c.Into, err)
+	}
+	base := c.Into + "_baseline"
+	g, err := a.prepare(ctx, f, change, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
+	if err != nil {
+		return gate.Error, err
+	}
+	defer g.server.close()
+	if err = g.baseline.clone(ctx, c.Into); err == nil {
+		err = dir.SaveTarget(c.Into, rundir.TargetState{
+			Name: c.Into, Handle: g.target.Handle, Engine: c.Engine, Baseline: base, Database: c.Into,
+			Created: time.Now(), Expires: g.target.Handle.Expires, Snapshot: g.facts,
+		})
+	}
+	if err != nil {
+		closing(ctx, &err, "remove the server", g.target.Close)
+		return gate.Error, err
+	}
+	fmt.Fprintf(a.env.Stdout, "%s: %s %s on 127.0.0.1:%d until %s\n", c.Into, c.Engine, g.server.version(), g.target.Port, g.target.Handle.Expires.Format(time.RFC3339))
+	return gate.Pass, nil
 }
 
-func (c *migrateUpCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("migrate up is not here yet")
+// Run applies the pending migrations to a named target and keeps what was
+// measured beside it.
+func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
+	formats, err := c.Formats()
+	if err != nil {
+		return gate.Error, err
+	}
+	change, err := a.detect(ctx, c.Migrations)
+	if err != nil {
+		return gate.Error, err
+	}
+	dir, err := a.runDir(c.RunDir, change.Top)
+	if err != nil {
+		return gate.Error, err
+	}
+	unlock, err := dir.Lock(c.Database)
+	if err != nil {
+		return gate.Error, err
+	}
+	defer unlock()
+	policy := rule.DefaultPolicy()
+	policy.Rules, policy.Only = a.parsed.Rules, []string{"migration-failed", "checksum-drift", "version-order"}
+	state, g, err := a.attach(ctx, a.fleet(config.Server{}, c.WorkDir), dir, c.Database)
+	if err != nil {
+		return gate.Error, err
+	}
+	defer g.server.close()
+	if _, err := a.settle(ctx, g, change, state.Snapshot == nil); err != nil {
+		return gate.Error, err
+	}
+	if state.Migrated {
+		// A second run starts from the snapshot again, as the first one did.
+		if err := g.server.drop(ctx, state.Database); err != nil {
+			return gate.Error, fmt.Errorf("start over from the baseline: %w", err)
+		}
+		if err := g.baseline.clone(ctx, state.Database); err != nil {
+			return gate.Error, fmt.Errorf("start over from the baseline: %w", err)
+		}
+	}
+	o := a.observation(change, g)
+	state.Migrated = true
+	if err := dir.SaveTarget(c.Database, state); err != nil {
+		return gate.Error, err
+	}
+	if err := a.measure(ctx, g, o, state.Database, c.SampleEvery, policy); err != nil {
+		return gate.Error, err
+	}
+	o.Phases = a.progress.Phases()
+	if err := dir.SaveObservation(c.Database, *o); err != nil {
+		return gate.Error, err
+	}
+	return a.conclude(formats, change, *o, policy)
 }
 
+// Run judges what migrate up measured; it needs no server.
 func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("assert-lock-budget is not here yet")
+	formats, err := c.Formats()
+	if err != nil {
+		return gate.Error, err
+	}
+	top := config.Top(a.env.Dir)
+	dir, err := a.runDir(c.RunDir, top)
+	if err != nil {
+		return gate.Error, err
+	}
+	o, err := dir.Observation(c.Database)
+	if err != nil {
+		return gate.Error, err
+	}
+	p := a.policy(c.Budget, config.Reversing{Reversal: string(gate.ForwardOnly)}, config.Downs{}, c.Failing)
+	p.Only = []string{"lock-budget", "lock-held-across-statements", "migration-failed"}
+	r := rule.Judge(o, p)
+	if err := a.writeReports(formats, r, readSource(top)); err != nil {
+		return gate.Error, err
+	}
+	return r.Verdict, nil
 }
 
+// Run reads the change's down scripts; it needs no server.
 func (c *assertSafeDownCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("assert-safe-down is not here yet")
+	formats, err := c.Formats()
+	if err != nil {
+		return gate.Error, err
+	}
+	change, err := a.detect(ctx, c.Migrations)
+	if err != nil {
+		return gate.Error, err
+	}
+	p := a.policy(config.Budget{}, config.Reversing{Reversal: string(gate.ForwardOnly)}, c.Downs, c.Failing)
+	p.Strict, p.Only = c.Strict, []string{"unsafe-down", "down-missing"}
+	return a.conclude(formats, change, static(change), p)
 }
 
+// Run removes a named target and what was observed on it.
 func (c *destroyCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	return gate.Error, errors.New("destroy is not here yet")
+	dir, err := a.runDir(c.RunDir, config.Top(a.env.Dir))
+	if err != nil {
+		return gate.Error, err
+	}
+	unlock, err := dir.Lock(c.Database)
+	if err != nil {
+		return gate.Error, err
+	}
+	defer unlock()
+	if err := a.destroy(ctx, a.fleet(config.Server{}, c.WorkDir), dir, c.Database); err != nil {
+		return gate.Error, err
+	}
+	fmt.Fprintf(a.env.Stdout, "%s: destroyed\n", c.Database)
+	return gate.Pass, nil
+}
+
+// attach finds a named target again, with its server and sealed baseline.
+func (a *app) attach(ctx context.Context, f fleet, dir *rundir.Dir, name string) (rundir.TargetState, *ground, error) {
+	state, err := dir.Target(name)
+	if err != nil {
+		return state, nil, err
+	}
+	gone := func(err error) error {
+		return &usageError{fmt.Sprintf("%s is not there any more: %v", name, err), "make it again with migration-gate restore-snapshot --into " + name}
+	}
+	if time.Now().After(state.Expires) {
+		return state, nil, gone(fmt.Errorf("its time was up at %s", state.Expires.Format(time.RFC3339)))
+	}
+	eng, err := newEngine(state.Engine)
+	if err != nil {
+		return state, nil, err
+	}
+	p, err := f.maker(state.Handle)
+	if err != nil {
+		return state, nil, err
+	}
+	g := &ground{facts: state.Snapshot}
+	if g.target, err = p.Attach(ctx, state.Handle); err != nil {
+		return state, nil, gone(err)
+	}
+	if g.server, err = eng.connect(ctx, g.target); err != nil {
+		return state, nil, gone(err)
+	}
+	if g.baseline, err = g.server.open(ctx, state.Baseline); err != nil {
+		g.server.close()
+		return state, nil, gone(err)
+	}
+	return state, g, nil
+}
+
+// destroy removes the server of a named target and forgets the name.
+func (a *app) destroy(ctx context.Context, f fleet, dir *rundir.Dir, name string) error {
+	state, err := dir.Target(name)
+	if err != nil {
+		return err
+	}
+	p, err := f.maker(state.Handle)
+	if err != nil {
+		return err
+	}
+	if err := p.Destroy(ctx, state.Handle); err != nil {
+		return fmt.Errorf("destroy %s: %w", name, err)
+	}
+	return dir.RemoveTarget(name)
+}
+
+// runDir opens the directory that the commands of one pipeline share.
+func (a *app) runDir(option, top string) (*rundir.Dir, error) {
+	if option != "" {
+		return rundir.Open(a.path(option))
+	}
+	return rundir.Open(filepath.Join(top, rundir.Name))
+}
+
+// newRunID labels what a run makes.
+func newRunID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
 }

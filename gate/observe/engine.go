@@ -41,13 +41,12 @@ type Result struct {
 	InBlock bool
 	// Ended: the exchange ended a transaction (or was one by itself), and its
 	// locks are gone.
-	Ended     bool
-	How       string // see gate.StatementRun.How
-	Tag       string
-	Rows      int64
-	TempBytes int64
-	Messages  []gate.Message
-	Failure   *gate.Failure
+	Ended    bool
+	How      string // see gate.StatementRun.How
+	Tag      string
+	Rows     int64
+	Messages []gate.Message
+	Failure  *gate.Failure
 }
 
 // Facts are what the migration's own connection can see at a boundary.
@@ -78,6 +77,9 @@ type Watcher interface {
 	lockbudget.Sampler
 	// WALPosition is the server's write position, bytes.
 	WALPosition(ctx context.Context) (uint64, error)
+	// TempBytes is what was written to temporary files so far; false where
+	// the server does not tell.
+	TempBytes(ctx context.Context) (uint64, bool, error)
 	Close(ctx context.Context) error
 }
 

@@ -37,7 +37,7 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	defer func() { err = w.close(ctx, err) }()
 
 	w.recorder = lockbudget.NewRecorder(w.watch, opt.Every)
-	began := time.Now()
+	w.recorder.Own(w.session.PID())
 	w.recorder.Start(ctx)
 	for i := range o.Migrations {
 		m := &o.Migrations[i]
@@ -67,7 +67,6 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	j.files(o, w.facts)
 	j.tables(o)
 	o.Resolution = gate.Resolution{Every: opt.Every, Looks: recording.Looks, MedianGap: recording.MedianGap, MaxGap: recording.MaxGap}
-	o.Phases = append(o.Phases, gate.Phase{Name: "apply", MS: ms(time.Since(began))})
 	return nil
 }
 

@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -17,9 +16,6 @@ import (
 // the walk steps over it both ways. second makes a further clone, and is
 // called only where differences cannot be booked to one migration otherwise.
 func Reverse(ctx context.Context, lab Lab, o *gate.Observation, opt Options, second func(context.Context) (Lab, error)) (err error) {
-	defer func(began time.Time) {
-		o.Phases = append(o.Phases, gate.Phase{Name: "reverse", MS: ms(time.Since(began))})
-	}(time.Now())
 	w := &walk{lab: lab, opt: opt}
 	if w.session, err = lab.Open(ctx); err != nil {
 		return fmt.Errorf("connect as the migrating role: %w", err)

@@ -19,11 +19,11 @@ type walk struct {
 	session Session
 	watch   Watcher
 	// recorder is nil for walks that are not measured.
-	recorder *lockbudget.Recorder
-	at       int // index of the migration under way
-	ids      []statementID
-	facts    []Facts // parallel to ids
-	wal      uint64
+	recorder  *lockbudget.Recorder
+	at        int // index of the migration under way
+	ids       []statementID
+	facts     []Facts // parallel to ids
+	wal, temp uint64
 }
 
 func (w *walk) open(ctx context.Context) (err error) {
@@ -104,7 +104,7 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	if w.recorder != nil {
 		w.ids = append(w.ids, statementID{w.at, i})
 		w.facts = append(w.facts, Facts{})
-		if err := w.readWAL(ctx, nil); err != nil {
+		if err := w.readCounters(ctx, nil); err != nil {
 			return Result{}, gate.StatementRun{}, err
 		}
 	}
@@ -114,19 +114,17 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	}
 	st := gate.StatementRun{
 		DurationMS: ms(res.Received.Sub(res.Sent)), Tag: res.Tag, Rows: res.Rows,
-		TempBytes: res.TempBytes, How: res.How, Messages: res.Messages,
+		How: res.How, Messages: res.Messages,
 	}
 	if w.recorder == nil {
 		return res, st, nil
 	}
 	n := len(w.ids) - 1
 	w.stamp(lockbudget.Statement, res)
-	if res.InBlock {
-		if err := w.recorder.Boundary(ctx, n); err != nil {
-			return res, st, fmt.Errorf("sample locks: %w", err)
-		}
+	if err := w.recorder.Boundary(ctx, n); err != nil {
+		return res, st, fmt.Errorf("sample locks: %w", err)
 	}
-	if err := w.readWAL(ctx, &st); err != nil {
+	if err := w.readCounters(ctx, &st); err != nil {
 		return res, st, err
 	}
 	facts, err := w.session.Boundary(ctx)
@@ -144,16 +142,23 @@ func (w *walk) stamp(e lockbudget.Event, r Result) {
 	}
 }
 
-// readWAL notes the write position; with st it books the bytes since the
-// previous reading to that statement.
-func (w *walk) readWAL(ctx context.Context, st *gate.StatementRun) error {
-	pos, err := w.watch.WALPosition(ctx)
+// readCounters notes the server's counters; with st it books what came since
+// the previous reading to that statement.
+func (w *walk) readCounters(ctx context.Context, st *gate.StatementRun) error {
+	wal, err := w.watch.WALPosition(ctx)
 	if err != nil {
 		return fmt.Errorf("read the WAL position: %w", err)
 	}
-	if st != nil {
-		st.WALBytes = int64(pos - w.wal)
+	temp, known, err := w.watch.TempBytes(ctx)
+	if err != nil {
+		return fmt.Errorf("read the temporary bytes: %w", err)
 	}
-	w.wal = pos
+	if st != nil {
+		st.WALBytes = int64(wal - w.wal)
+		if known {
+			st.TempBytes = int64(temp - w.temp)
+		}
+	}
+	w.wal, w.temp = wal, temp
 	return nil
 }

@@ -1,0 +1,180 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/changeset"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/observe"
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// ground is what a change is tried on: a server with a sealed baseline.
+type ground struct {
+	target   *snapshot.Target
+	server   server
+	baseline baseline
+	// facts is nil where there is no snapshot.
+	facts *gate.SnapshotFacts
+	// ledger is the history table's name in the baseline, "" for none.
+	ledger  string
+	pending []migration.Migration
+}
+
+// prepare starts a server and builds the baseline on it: from the snapshot and
+// the merged migrations it lacks, or from the merged migrations alone. Where
+// it fails, nothing of it is left.
+func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s config.Server, snap config.Snapshot, spec snapshot.Spec, baseName string) (g *ground, err error) {
+	eng, err := newEngine(s.Engine)
+	if err != nil {
+		return nil, err
+	}
+	src, err := a.openSnapshot(ctx, snap)
+	if err != nil {
+		return nil, err
+	}
+	spec.Version, spec.Image, spec.Settings = major(s.ServerVersion), s.Image, eng.settings()
+	if src != nil {
+		spec.Bytes = src.Size
+		if spec.Version == "" {
+			spec.Version = major(src.ServerVersion)
+		}
+	}
+	g = &ground{}
+	end := a.phase(ctx, "start server")
+	if g.target, err = a.provision(ctx, f, s.Target, spec); err != nil {
+		return nil, err
+	}
+	end()
+	defer func() {
+		if err != nil {
+			closing(ctx, &err, "remove the server", g.target.Close)
+		}
+	}()
+	if g.server, err = eng.connect(ctx, g.target); err != nil {
+		return nil, err
+	}
+	opt := restoreOptions{jobs: snap.Jobs, roles: s.Roles}
+	if src == nil {
+		g.baseline, err = g.server.empty(ctx, baseName, s.Roles)
+	} else {
+		err = a.restore(ctx, g, *src, baseName, opt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	missing, err := a.settle(ctx, g, change, src == nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.catchUp(ctx, g, change, missing); err != nil {
+		return nil, err
+	}
+	defer a.phase(ctx, "seal baseline")()
+	return g, g.baseline.seal(ctx)
+}
+
+// openSnapshot recognises and verifies the snapshot; nil means there is none.
+func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot.Source, error) {
+	if snap.Snapshot == "" {
+		return nil, nil
+	}
+	defer a.phase(ctx, "verify snapshot")()
+	src, err := snapshot.Open(ctx, a.path(snap.Snapshot))
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	src.Path = snap.Snapshot
+	return &src, nil
+}
+
+func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, name string, opt restoreOptions) (err error) {
+	shown := src.Path
+	src.Path = a.path(shown)
+	p, end := a.tracked(ctx, "restore")
+	defer end()
+	opt.progress = p.bytes
+	g.facts = &gate.SnapshotFacts{Source: src}
+	g.facts.Path = shown
+	if g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt); err != nil {
+		return fmt.Errorf("restore snapshot: %w", err)
+	}
+	return nil
+}
+
+// settle finds out what is pending, by the baseline's ledger, and returns the
+// merged migrations that the baseline lacks. Where it is fresh, built without
+// a snapshot, it lacks them all.
+func (a *app) settle(ctx context.Context, g *ground, change *changeset.Change, fresh bool) (missing []migration.Migration, err error) {
+	ledger := &changeset.Ledger{Kind: change.Ledger.Kind, Table: change.Ledger.Table, Last: -1}
+	if !fresh {
+		if ledger, err = readLedger(ctx, g, change); err != nil {
+			return nil, err
+		}
+	}
+	g.pending, missing, _, err = changeset.Pending(change, ledger)
+	return missing, err
+}
+
+// catchUp runs the merged migrations that the baseline lacks.
+func (a *app) catchUp(ctx context.Context, g *ground, change *changeset.Change, missing []migration.Migration) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	missing, err := a.parseMerged(change, missing)
+	if err != nil {
+		return err
+	}
+	p, end := a.tracked(ctx, "catch up")
+	defer end()
+	p.Total(int64(len(missing)), "migrations")
+	done := int64(0)
+	return observe.CatchUp(ctx, g.baseline.session, missing, func(m migration.Migration) {
+		p.Set(done)
+		p.Note(m.Up.File)
+		done++
+		if g.facts != nil {
+			g.facts.CaughtUp = append(g.facts.CaughtUp, m.Version)
+		}
+	})
+}
+
+func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*changeset.Ledger, error) {
+	table, found, err := g.baseline.ledger(ctx, change.Ledger.Table)
+	if err != nil || !found {
+		return nil, err
+	}
+	g.ledger = table.name
+	if g.facts != nil {
+		g.facts.Ledger = table.name
+	}
+	return changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+}
+
+// parseMerged reads the statements of merged migrations, as the base has them.
+func (a *app) parseMerged(change *changeset.Change, list []migration.Migration) ([]migration.Migration, error) {
+	layout, ok := migration.ByName(change.Layout)
+	if !ok {
+		return nil, fmt.Errorf("read merged migrations: layout %q is unknown", change.Layout)
+	}
+	out := make([]migration.Migration, len(list))
+	for i, m := range list {
+		text, err := fs.ReadFile(change.MergedFS, m.Up.File)
+		if err != nil {
+			return nil, fmt.Errorf("read merged migration: %w", err)
+		}
+		up, _, err := layout.Parse(m.Up.File, text, migration.Options{Getenv: a.lookupEnv})
+		if err != nil {
+			return nil, err
+		}
+		out[i] = m
+		if up != nil {
+			out[i].Up = *up
+		}
+	}
+	return out, nil
+}

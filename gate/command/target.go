@@ -1,0 +1,147 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/container"
+	"github.com/migration-gate/migration-gate/snapshot/local"
+)
+
+// cleanupTime is how long a run may take to remove what it made, after it
+// ended or was interrupted.
+const cleanupTime = 30 * time.Second
+
+// provision picks a provisioner and starts a server. The detail of the target
+// says which was picked and, where others were asked first, why not those.
+func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
+	var passed []string
+	var fallback snapshot.Provisioner
+	var second snapshot.Offer
+	for _, p := range f.of(kind) {
+		offer := p.Offer(ctx, spec)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		a.log.Debug("offer", "target", p.Kind(), "ok", offer.OK, "version", offer.Version, "exact", offer.Exact, "detail", offer.Detail)
+		switch {
+		case offer.OK && offer.Exact:
+			return a.start(ctx, p, spec, offer, passed)
+		case offer.OK && fallback == nil:
+			fallback, second = p, offer
+		}
+		passed = append(passed, p.Kind()+": "+offer.Detail)
+	}
+	if fallback != nil {
+		return a.start(ctx, fallback, spec, second, nil)
+	}
+	return nil, &usageError{
+		"no server can be started: " + strings.Join(passed, "; "),
+		"install PostgreSQL's server, start a Docker engine, or give --target and --server-version",
+	}
+}
+
+func (a *app) start(ctx context.Context, p snapshot.Provisioner, spec snapshot.Spec, offer snapshot.Offer, passed []string) (*snapshot.Target, error) {
+	t, err := p.Provision(ctx, spec, offer)
+	if err != nil {
+		return nil, fmt.Errorf("start a server (%s): %w", p.Kind(), err)
+	}
+	if t.Detail == "" {
+		t.Detail = offer.Detail
+	}
+	if len(passed) > 0 {
+		t.Detail += " (not " + strings.Join(passed, "; not ") + ")"
+	}
+	return t, nil
+}
+
+// maker finds the provisioner that made a handle.
+func (f fleet) maker(h snapshot.Handle) (snapshot.Provisioner, error) {
+	for _, p := range f.of(h.Kind) {
+		return p, nil
+	}
+	return nil, fmt.Errorf("find the target's provisioner: kind %q is unknown", h.Kind)
+}
+
+// reap removes what earlier runs left behind. That it cannot is told and no
+// reason to stop: the leftovers are not this run's.
+func (a *app) reap(ctx context.Context, f fleet) {
+	for _, p := range f {
+		removed, err := p.Reap(ctx)
+		for _, r := range removed {
+			a.log.Info("removed what an earlier run left behind", "target", r)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("look for what earlier runs left behind", "target", p.Kind(), "error", err)
+		}
+	}
+}
+
+// closing runs a cleanup on a context of its own, also when ctx is done, and
+// joins its error to the run's.
+func closing(ctx context.Context, err *error, what string, f func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if e := f(ctx); e != nil {
+		*err = errors.Join(*err, fmt.Errorf("%s: %w", what, e))
+	}
+}
+
+// major is the part of a version that --server-version wants: "15.18" → "15".
+func major(version string) string {
+	m, _, _ := strings.Cut(version, ".")
+	return m
+}
+
+// fleet holds every provisioner, in the order in which --target auto tries
+// them: the image of production's version, then what is on this machine, then
+// what can be fetched.
+type fleet []snapshot.Provisioner
+
+// fleet makes the provisioners; making them starts and looks for nothing.
+func (a *app) fleet(s config.Server, workDir string) fleet {
+	here := local.Options{Path: a.vars.Get("PATH")}
+	if workDir != "" {
+		here.Scratch = a.path(workDir)
+	}
+	cache := s.EmbeddedCache
+	if cache == "" {
+		cache = local.CacheDir(a.userCache())
+	}
+	note := func(msg string) { a.log.Info(msg) }
+	return fleet{
+		container.New(container.Options{LookupEnv: a.lookupEnv, Log: note}),
+		local.New(here),
+		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, SHA256: s.EmbeddedSHA256, Log: note}),
+	}
+}
+
+// of picks those that --target asks for.
+func (f fleet) of(kind string) fleet {
+	if kind == "auto" {
+		return f
+	}
+	for _, p := range f {
+		if p.Kind() == kind {
+			return fleet{p}
+		}
+	}
+	return nil
+}
+
+// userCache is the user's own cache directory, by the XDG convention.
+func (a *app) userCache() string {
+	if dir := a.vars.Get("XDG_CACHE_HOME"); dir != "" {
+		return dir
+	}
+	if home := a.vars.Get("HOME"); home != "" {
+		return filepath.Join(home, ".cache")
+	}
+	return ""
+}
