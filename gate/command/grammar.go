@@ -35,7 +35,7 @@ type checkCmd struct {
 	config.Failing
 	config.Output
 	config.Lifetime
-	Keep bool `group:"Run" help:"Keep the server after the run, until its time to live is over."`
+	config.Keeping
 }
 
 // restoreSnapshotCmd makes the database that the following steps name.

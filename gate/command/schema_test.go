@@ -150,12 +150,28 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		"rules: [lock-budget]\n", "rules:\n  lock-bugdet: off\n", "rules:\n  lock-budget: warn\n", "rules:\n  lock-budget: false\n", "rules:\n  lock-budget:\n",
 	}
 	compiled := compileSchema(t)
+	good = append(good, documented(t))
 	for _, text := range good {
 		judge(t, compiled, text, true)
 	}
 	for _, text := range bad {
 		judge(t, compiled, text, false)
 	}
+}
+
+// documented is the example that docs/configuration.md shows.
+func documented(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(docs("configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(page), "```yaml\n")
+	example, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("docs/configuration.md shows no file")
+	}
+	return example
 }
 
 func judge(t *testing.T, compiled *jsonschema.Schema, text string, want bool) {

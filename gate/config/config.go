@@ -112,6 +112,11 @@ type Lifetime struct {
 // Deadline is the longest time the command may run.
 func (l Lifetime) Deadline() time.Duration { return l.Timeout }
 
+// Keeping leaves the server running.
+type Keeping struct {
+	Keep bool `help:"Keep the server after the run, until its time to live is over."`
+}
+
 // Scratch says where state between commands and scratch data go.
 type Scratch struct {
 	RunDir  string `placeholder:"DIR" path:"" help:"Directory of the state that the commands share (default: .migration-gate at the repository's top)."`
@@ -127,7 +132,7 @@ func groups() []group {
 		{"Locks", []any{Budget{}, Measuring{}}},
 		{"Verdict", []any{Failing{}, Reversing{}, Downs{}}},
 		{"Report", []any{Output{}}},
-		{"Run", []any{Lifetime{}}},
+		{"Run", []any{Lifetime{}, Keeping{}}},
 		{"Every command", []any{Global{}}},
 	}
 }

@@ -36,7 +36,7 @@ type checkCmd struct {
 	config.Failing
 	config.Output
 	config.Lifetime
-	Keep bool
+	config.Keeping
 }
 
 type detectCmd struct{ config.Migrations }
