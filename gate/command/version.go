@@ -42,7 +42,7 @@ func (c *versionCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 func buildVersions() versions {
 	v := versions{
 		Version: "unknown", Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Grammar: grammarMajor, Majors: []string{"14", "15", "16", "17", "18"},
+		Grammar: grammarMajor, Majors: majors(),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -64,3 +64,7 @@ func buildVersions() versions {
 
 // grammarMajor is the PostgreSQL release whose grammar pg_query_go v6 holds.
 const grammarMajor = "17"
+
+// majors lists the servers that restoring, reading the catalogue and sampling
+// locks are written for.
+func majors() []string { return []string{"13", "14", "15", "16", "17", "18"} }
