@@ -41,7 +41,7 @@ func fullScan(c *change) []gate.Finding {
 				f.Evidence = map[string]any{
 					"relation": t.table, "mode": w.Mode, "blocks": blocking(w), "rows_read": rows,
 					"at_least_ms": w.AtLeastMS, "at_most_ms": w.AtMostMS, "duration_ms": run.DurationMS,
-					"locked_at": gate.StatementRef{File: w.File, Line: w.Line},
+					"locked_at": place(w.File, w.Line),
 				}
 				if t.partitions() > 0 {
 					f.Evidence["partitions"] = t.tables
@@ -114,4 +114,9 @@ func since(w gate.LockWindow, file string, line int) string {
 	default:
 		return ""
 	}
+}
+
+// place is a file and line as evidence.
+func place(file string, line int) map[string]any {
+	return map[string]any{"file": file, "line": float64(line)} // as JSON has it
 }

@@ -28,7 +28,11 @@ func lockHeld(c *change) []gate.Finding {
 			h.name(), h.Mode, upTo(h.AtMostAloneMS), upTo(h.AtMostMS), through(h.LockWindow), h.budget())
 		f.Evidence = h.evidence()
 		f.Evidence["at_most_alone_ms"] = h.AtMostAloneMS
-		f.Evidence["held_during"] = h.HeldDuring
+		during := []map[string]any{}
+		for _, r := range h.HeldDuring {
+			during = append(during, place(r.File, r.Line))
+		}
+		f.Evidence["held_during"] = during
 		f.Fix = c.fixHeld(h)
 		findings = append(findings, f)
 	}

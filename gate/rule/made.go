@@ -99,7 +99,7 @@ func (m *made) script(statements []migration.Statement, by origin) {
 // apply follows one action. What stands in a function's body has not run, and
 // what a text assembled at run time names is not known.
 func (m *made) apply(a migration.Action, by origin) {
-	if strings.Contains(a.Within, "function") || strings.Contains(a.Within, "procedure") || strings.Contains(a.Name+a.Part+a.NewName, "?") {
+	if a.Deferred() || strings.Contains(a.Name+a.Part+a.NewName, "?") {
 		return
 	}
 	class := classOf(a.Object)

@@ -12,9 +12,9 @@ import (
 // figure over its budget also reads so.
 func upTo(ms float64) string {
 	if ms < 10 {
-		return strconv.FormatFloat(math.Ceil(ms*10)/10, 'f', -1, 64) + " ms"
+		return strconv.FormatFloat(math.Ceil(ms*10-1e-6)/10, 'f', -1, 64) + " ms"
 	}
-	return strconv.FormatFloat(math.Ceil(ms), 'f', 0, 64) + " ms"
+	return strconv.FormatFloat(math.Ceil(ms-1e-6), 'f', 0, 64) + " ms"
 }
 
 // limit spells a budget.

@@ -68,7 +68,7 @@ type pgType struct {
 	zone   bool
 }
 
-var typeShape = regexp.MustCompile(`^([a-z0-9_ ."]+?)\s*(?:\(\s*(-?\d+)\s*(?:,\s*(-?\d+)\s*)?\))?\s*([a-z ]*?)\s*((?:\[\d*\]|\s+array(?:\[\d*\])?)*)$`)
+var typeShape = regexp.MustCompile(`^([a-z0-9_ ."]+?)\s*(?:\(\s*(-?\d+)\s*(?:,\s*(-?\d+)\s*)?\))?\s*((?:with|without) time zone)?\s*((?:\[\d*\]|\s+array(?:\[\d*\])?)*)$`)
 
 var typeNames = map[string]struct {
 	name   string
@@ -100,11 +100,6 @@ func parseType(s string) pgType {
 		return pgType{name: s}
 	}
 	base, suffix := strings.TrimSpace(m[1]), m[4]
-	for _, words := range []string{" with time zone", " without time zone"} {
-		if rest, ok := strings.CutSuffix(base, words); ok {
-			base, suffix = rest, strings.TrimSpace(words)
-		}
-	}
 	t := pgType{name: base, array: m[5] != "", zone: suffix == "with time zone"}
 	for _, arg := range m[2:4] {
 		if n, err := strconv.Atoi(arg); err == nil {

@@ -24,7 +24,7 @@ func unsafeDown(c *change) []gate.Finding {
 		if m.Down == nil {
 			continue
 		}
-		d := down{change: c, made: c.madeBy(i + 1), called: calls(m.Down)}
+		d := down{change: c, made: c.madeBy(i + 1)}
 		for _, st := range m.Down.Statements {
 			for _, a := range st.Facts.Actions {
 				if f, bad := d.judge(st, a); bad {
@@ -41,8 +41,7 @@ func unsafeDown(c *change) []gate.Finding {
 // down is one down script while it is being read.
 type down struct {
 	*change
-	made   *made
-	called map[string]bool
+	made *made
 }
 
 // harm is what an action does to data.
@@ -85,7 +84,7 @@ func (d *down) judge(st migration.Statement, a migration.Action) (gate.Finding, 
 	if a.Within != "" {
 		f.Message += " inside " + a.Within
 	}
-	if d.dormant(a) {
+	if dormant(a) {
 		f.Severity = gate.Notice
 		f.Message += ", which this script makes and does not call"
 	}
@@ -107,26 +106,11 @@ func (d *down) judge(st migration.Statement, a migration.Action) (gate.Finding, 
 	return f, true
 }
 
-// dormant: data changes in the body of a function that the script only makes
-// are a trigger's or a job's ordinary work. DDL there is not ordinary.
-func (d *down) dormant(a migration.Action) bool {
-	name, ok := routine(a.Within)
-	if !ok || d.called[name] {
-		return false
-	}
-	return slices.Contains([]migration.Verb{migration.Delete, migration.Update, migration.Upsert}, a.Verb)
-}
-
-// routine is the function or procedure that an action stands in.
-func routine(within string) (name string, ok bool) {
-	for _, part := range strings.Split(within, ", ") {
-		for _, kind := range []string{"function ", "procedure "} {
-			if n, found := strings.CutPrefix(part, kind); found {
-				return n, true
-			}
-		}
-	}
-	return "", false
+// dormant: data changes in the body of a function or rule that the script only
+// makes are a trigger's or a job's ordinary work. DDL there is not ordinary;
+// and where the script calls the function itself, the call has the action too.
+func dormant(a migration.Action) bool {
+	return a.Deferred() && slices.Contains([]migration.Verb{migration.Delete, migration.Update, migration.Upsert}, a.Verb)
 }
 
 // holdsData lists the objects whose DROP destroys data, and what is lost.
@@ -235,6 +219,9 @@ func (d *down) alters(a migration.Action) *harm {
 }
 
 func (d *down) empties(a migration.Action) *harm {
+	if a.Object == "large object" {
+		return &harm{what: "unlinks a large object", lost: holdsData[a.Object], fix: "leave it where it is: reversal destroys nothing"}
+	}
 	t := d.made.find("relation", a.Schema, a.Name, "")
 	if t != nil && (t.temp || t.origin == byDown) {
 		return nil
@@ -428,6 +415,3 @@ func splitName(s string) (schema, name string) {
 	}
 	return "", s
 }
-
-// calls names the routines that a script runs itself.
-func calls(*migration.Script) map[string]bool { return nil }
