@@ -10,8 +10,8 @@ import (
 // body is the text of a routine or DO block: a string constant, decoded.
 type body struct {
 	text string
-	// start is the offset of its first byte in the statement.
-	start int
+	// start is the offset of its first byte in the statement, end that behind its last.
+	start, end int
 	// exact: every byte of text stands at start + its offset.
 	exact bool
 }
@@ -21,11 +21,11 @@ func bodyOf(text string, t token) body {
 	s := text[t.start:t.end]
 	if t.kind == tokDollar {
 		tag := strings.IndexByte(s[1:], '$') + 2
-		return body{s[tag : len(s)-tag], t.start + tag, true}
+		return body{s[tag : len(s)-tag], t.start + tag, t.end - tag, true}
 	}
 	open := strings.IndexByte(s, '\'')
 	inner := s[open+1 : len(s)-1]
-	b := body{start: t.start + open + 1, exact: true}
+	b := body{start: t.start + open + 1, end: t.end - 1, exact: true}
 	if open > 0 && s[0]|0x20 == 'e' {
 		inner, b.exact = unescape(inner), false
 	}
@@ -48,7 +48,8 @@ func (a *analyser) bodyLines(b body) func(off int) int {
 		if b.exact {
 			return a.lineOf(b.start + off)
 		}
-		return a.lineOf(b.start) + countLines(b.text[:min(off, len(b.text))])
+		// Escapes may stand for line breaks that the file does not have.
+		return min(a.lineOf(b.start)+countLines(b.text[:min(off, len(b.text))]), a.lineOf(b.end))
 	}
 }
 
@@ -189,6 +190,7 @@ type plBody struct {
 // grammar does not know it, a rough reading by tokens takes over.
 func (a *analyser) plpgsql(b body, within string, executed bool) {
 	lines := a.bodyLines(b)
+	executed = executed && !Action{Within: within}.Deferred()
 	out, err := a.g.ParsePlPgSQL(a.text)
 	var funcs []map[string]any
 	if err == nil {
@@ -309,8 +311,10 @@ func (p *plBody) visit(v map[string]any, line int) {
 		case "PLpgSQL_stmt_commit", "PLpgSQL_stmt_rollback":
 			p.commits = true
 		case "PLpgSQL_stmt_call":
-			p.commits = true
-			p.static(query(obj["expr"]), at)
+			// Also a DO, which says itself whether it commits.
+			call := query(obj["expr"])
+			p.commits = p.commits || !strings.HasPrefix(strings.ToUpper(strings.TrimSpace(call)), "DO")
+			p.static(call, at)
 			return
 		case "PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors":
 			p.dynamic(query(obj["query"]), at)

@@ -1,6 +1,8 @@
 package migration
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -9,7 +11,7 @@ import (
 // analyser gathers the facts of one statement. Nested texts (bodies, assembled
 // strings) get an analyser of their own that shares the facts.
 type analyser struct {
-	g     grammar
+	g     *dialect
 	facts *Facts
 	// calls are the routines that are called, for joining them to bodies that
 	// the same script creates.
@@ -26,7 +28,7 @@ type analyser struct {
 const maxDepth = 8
 
 // analyse returns the facts of one piece, and the names of what it calls.
-func analyse(g grammar, src *source, p piece) (Facts, []string) {
+func analyse(g *dialect, src *source, p piece) (Facts, []string) {
 	var facts Facts
 	var calls []string
 	toks := make([]token, len(p.tokens))
@@ -41,6 +43,7 @@ func analyse(g grammar, src *source, p piece) (Facts, []string) {
 	facts.Kind = a.words().kind()
 	facts.CopyFromStdin = p.copyStdin
 	a.statement(p.escapes)
+	slices.SortStableFunc(facts.Actions, func(x, y Action) int { return cmp.Compare(x.Line, y.Line) })
 	for i := range facts.Actions {
 		facts.Actions[i].clean()
 	}
@@ -195,7 +198,7 @@ func (w words) skipName(i int) int {
 	return i
 }
 
-// Placeholder stands for what an assembled string leaves open; in facts it
+// placeholder stands for what an assembled string leaves open; in facts it
 // shows as "?".
 const placeholder = "mg_unreadable"
 

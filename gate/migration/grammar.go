@@ -14,9 +14,26 @@ type grammar interface {
 	ParsePlPgSQL(routine string) (string, error)
 }
 
+// dialect is a grammar that stamps the trees it deparses with the version of
+// those it parsed, which the C code insists on.
+type dialect struct {
+	grammar
+	version int32
+}
+
+func newDialect() *dialect { return &dialect{grammar: newGrammar()} }
+
+func (d *dialect) Parse(sql string) (*pg.ParseResult, error) {
+	tree, err := d.grammar.Parse(sql)
+	if err == nil {
+		d.version = tree.Version
+	}
+	return tree, err
+}
+
 // deparse spells a statement in the grammar's own way; "" where it cannot.
-func deparse(g grammar, node *pg.Node) string {
-	s, err := g.Deparse(&pg.ParseResult{Stmts: []*pg.RawStmt{{Stmt: node}}})
+func deparse(g *dialect, node *pg.Node) string {
+	s, err := g.Deparse(&pg.ParseResult{Version: g.version, Stmts: []*pg.RawStmt{{Stmt: node}}})
 	if err != nil {
 		return ""
 	}
@@ -24,7 +41,7 @@ func deparse(g grammar, node *pg.Node) string {
 }
 
 // deparseExpr spells an expression.
-func deparseExpr(g grammar, expr *pg.Node) string {
+func deparseExpr(g *dialect, expr *pg.Node) string {
 	if expr == nil {
 		return ""
 	}
@@ -37,7 +54,7 @@ func deparseExpr(g grammar, expr *pg.Node) string {
 }
 
 // deparseCmd spells one subcommand of ALTER TABLE.
-func deparseCmd(g grammar, cmd *pg.AlterTableCmd) string {
+func deparseCmd(g *dialect, cmd *pg.AlterTableCmd) string {
 	s := deparse(g, &pg.Node{Node: &pg.Node_AlterTableStmt{AlterTableStmt: &pg.AlterTableStmt{
 		Relation: &pg.RangeVar{Relname: "t", Inh: true, Relpersistence: "p"},
 		Cmds:     []*pg.Node{{Node: &pg.Node_AlterTableCmd{AlterTableCmd: cmd}}},
@@ -47,7 +64,7 @@ func deparseCmd(g grammar, cmd *pg.AlterTableCmd) string {
 }
 
 // deparseColumn spells a column as it stands in ADD COLUMN, its name first.
-func deparseColumn(g grammar, col *pg.ColumnDef) string {
+func deparseColumn(g *dialect, col *pg.ColumnDef) string {
 	s := deparseCmd(g, &pg.AlterTableCmd{
 		Subtype:  pg.AlterTableType_AT_AddColumn,
 		Def:      &pg.Node{Node: &pg.Node_ColumnDef{ColumnDef: col}},
@@ -57,7 +74,7 @@ func deparseColumn(g grammar, col *pg.ColumnDef) string {
 }
 
 // deparseType spells a type: "numeric(12, 2)", "text[]".
-func deparseType(g grammar, t *pg.TypeName) string {
+func deparseType(g *dialect, t *pg.TypeName) string {
 	if t == nil {
 		return ""
 	}
@@ -66,7 +83,7 @@ func deparseType(g grammar, t *pg.TypeName) string {
 
 // deparseConstraint spells a table constraint without its name and without
 // NOT VALID.
-func deparseConstraint(g grammar, c *pg.Constraint) string {
+func deparseConstraint(g *dialect, c *pg.Constraint) string {
 	bare := clone(c)
 	bare.Conname, bare.SkipValidation, bare.InitiallyValid = "", false, true
 	s := deparseCmd(g, &pg.AlterTableCmd{

@@ -18,13 +18,13 @@ func ParseScript(file string, text []byte) ([]Statement, error) {
 
 // parser gathers the statements of one script, batch by batch.
 type parser struct {
-	g          grammar
+	g          *dialect
 	escapes    bool
 	statements []Statement
 	calls      [][]string
 }
 
-func newParser() *parser { return &parser{g: newGrammar()} }
+func newParser() *parser { return &parser{g: newDialect()} }
 
 // batch adds what the tool sends as one string.
 func (p *parser) batch(src *source, n int) error {

@@ -166,6 +166,9 @@ func (a *analyser) dropByTokens(w words) {
 	}
 	object, i := w.object(1)
 	act := Action{Verb: Drop, Object: strings.ToLower(object)}
+	if object == "USER MAPPING" {
+		i = max(w.find("FOR", i)+1, i)
+	}
 	if w.at(i) == "CONCURRENTLY" {
 		act.Concurrently = true
 		i++
@@ -186,7 +189,9 @@ func (a *analyser) alterByTokens(w words) {
 	if w.at(start) == "ONLY" {
 		start++
 	}
-	act.Schema, act.Name, _ = w.name(start)
+	if object != "SYSTEM" && object != "DEFAULT PRIVILEGES" {
+		act.Schema, act.Name, _ = w.name(start)
+	}
 	if object != "TABLE" {
 		a.add(a.at(w, start), act)
 		return
@@ -234,8 +239,12 @@ func (a *analyser) subcommand(act Action, off int, text string) {
 			act.Object, act.Constraint = "constraint", kind
 			act.Definition = strings.TrimSpace(text[w.toks[1].start:])
 		} else {
-			act.Part = column(1)
-			act.Definition = strings.TrimSpace(text[w.toks[1].start:])
+			i := 1
+			if w.at(i) == "COLUMN" && len(w.toks) > 2 {
+				i++
+			}
+			act.Part = column(i)
+			act.Definition = strings.TrimSpace(text[w.toks[i].start:])
 		}
 	case "DROP":
 		act.Verb, act.Object = Drop, "column"
