@@ -113,10 +113,7 @@ func serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lefto
 			t.Errorf("upper('àéŝ') is %q: the locale knows ASCII only", got)
 		}
 	})
-	t.Run("parallel workers", func(t *testing.T) {
-		// Needs more than the 64 MB of shared memory a container has by default.
-		query(t, target, `with s as (select set_config('max_parallel_maintenance_workers','2',false)) select count(*)::text from s`)
-	})
+	t.Run("shared memory", func(t *testing.T) { sharedMemory(t, target) })
 	t.Run("password", func(t *testing.T) {
 		for _, wrong := range []string{"", "postgres", target.Password + "x"} {
 			conn, err := pgx.Connect(t.Context(), dsn(target, wrong))
@@ -147,6 +144,36 @@ func serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lefto
 			t.Errorf("left behind: %q", l)
 		}
 	})
+}
+
+// sharedMemory has parallel workers build a hash table together that does not
+// fit into the 64 MB of /dev/shm that a container has by default.
+func sharedMemory(t *testing.T, target *snapshot.Target) {
+	conn, err := pgx.Connect(t.Context(), dsn(target, target.Password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{
+		"create table big as select i, md5(i::text) as s from generate_series(1, 1000000) i",
+		"analyze big",
+		"set work_mem = '512MB'", "set parallel_setup_cost = 0", "set parallel_tuple_cost = 0",
+		"set min_parallel_table_scan_size = 0", "set enable_mergejoin = off", "set enable_nestloop = off",
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	const join = "select count(a.s || b.s)::text from big a join big b using (i)"
+	rows, _ := conn.Query(t.Context(), "explain "+join)
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || !strings.Contains(strings.Join(plan, "\n"), "Parallel Hash") {
+		t.Fatalf("the plan has no parallel hash: %v\n%s", err, strings.Join(plan, "\n"))
+	}
+	var n string
+	if err := conn.QueryRow(t.Context(), join).Scan(&n); err != nil || n != "1000000" {
+		t.Errorf("parallel hash join: %s rows, %v", n, err)
+	}
 }
 
 // oursAlone dials the server at this machine's other addresses.

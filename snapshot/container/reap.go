@@ -1,0 +1,178 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/owner"
+)
+
+// Labels of what this tool makes, containers and networks alike.
+const (
+	labelRun     = "dev.migration-gate.run"
+	labelOwner   = "dev.migration-gate.owner"
+	labelExpires = "dev.migration-gate.expires"
+	labelKeep    = "dev.migration-gate.keep"
+)
+
+// Attach finds a running server again that an earlier process left.
+func (p *Provisioner) Attach(ctx context.Context, h snapshot.Handle) (*snapshot.Target, error) {
+	cli, err := engine(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("attach to container: %w", err)
+	}
+	defer cli.Close()
+	res, err := cli.ContainerInspect(ctx, h.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, plain(err))
+	}
+	if res.Container.Config == nil || res.Container.Config.Labels[labelOwner] == "" {
+		return nil, fmt.Errorf("attach to container %.12s: this tool did not make it", h.ID)
+	}
+	if err := stopped(ctx, cli, h.ID, nil); err != nil {
+		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
+	}
+	t, err := p.target(ctx, cli, h, "image "+h.Image)
+	if err != nil {
+		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
+	}
+	return t, nil
+}
+
+// Destroy removes the container of a handle and its network.
+func (p *Provisioner) Destroy(ctx context.Context, h snapshot.Handle) error {
+	cli, err := engine(ctx)
+	if err != nil {
+		return fmt.Errorf("remove container %.12s: %w", h.ID, err)
+	}
+	defer cli.Close()
+	return remove(ctx, cli, h.ID)
+}
+
+// Reap removes the containers and networks, made by this tool on this engine,
+// that nobody wants any more. A container of a process that cannot be looked
+// up from here (one in another container, or on another host that shares the
+// engine) is left until it expires.
+func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
+	cli, err := engine(ctx)
+	if err != nil {
+		return nil, nil // no engine, nothing on it
+	}
+	defer cli.Close()
+	ours := make(client.Filters).Add("label", labelOwner)
+	var reaped []string
+	var errs []error
+	list, err := cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	if err != nil {
+		return nil, fmt.Errorf("list containers to reap: %w", plain(err))
+	}
+	for _, c := range list.Items {
+		why := orphaned(c.Labels, time.Now())
+		if why == "" {
+			continue
+		}
+		if err := remove(ctx, cli, c.ID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		reaped = append(reaped, fmt.Sprintf("container %.12s of %s (%s)", c.ID, c.Image, why))
+	}
+	networks, err := cli.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	if err != nil {
+		return reaped, errors.Join(append(errs, fmt.Errorf("list networks to reap: %w", plain(err)))...)
+	}
+	for _, n := range networks.Items {
+		why := orphaned(n.Labels, time.Now())
+		if why == "" {
+			continue
+		}
+		if _, err := cli.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("remove network %s: %w", n.Name, plain(err)))
+			continue
+		}
+		reaped = append(reaped, fmt.Sprintf("network %s (%s)", n.Name, why))
+	}
+	return reaped, errors.Join(errs...)
+}
+
+// orphaned says why nobody wants what carries these labels any more; "" if
+// somebody may.
+func orphaned(labels map[string]string, now time.Time) string {
+	if t, err := time.Parse(time.RFC3339, labels[labelExpires]); err == nil && now.After(t) {
+		return "expired " + labels[labelExpires]
+	}
+	o, err := owner.Parse(labels[labelOwner])
+	if err != nil || labels[labelKeep] == "true" || o.Alive() {
+		return ""
+	}
+	return fmt.Sprintf("process %d, which started it, is gone", o.PID)
+}
+
+// remove takes away a container with its volumes, and the network that was made
+// for it alone. Gone already is no error.
+func remove(ctx context.Context, cli *client.Client, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	name := id
+	if res, err := cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{}); err == nil {
+		if res.Container.Config == nil || res.Container.Config.Labels[labelOwner] == "" {
+			return fmt.Errorf("remove container %.12s: this tool did not make it", id)
+		}
+		name = strings.TrimPrefix(res.Container.Name, "/")
+	}
+	for {
+		_, err := cli.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		if err == nil || errdefs.IsNotFound(err) {
+			break
+		}
+		// Somebody else is removing it: wait for them to be done.
+		if !errdefs.IsConflict(err) || sleep(ctx, 50*time.Millisecond) != nil {
+			return fmt.Errorf("remove container %.12s: %w", id, plain(err))
+		}
+	}
+	if _, err := cli.NetworkRemove(ctx, name, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove network %s: %w", name, plain(err))
+	}
+	return nil
+}
+
+// removeInterrupted removes what a start made that did not succeed. After a
+// request that was cut off, the engine may still be at it: look again.
+func removeInterrupted(ctx context.Context, name string, cutOff bool) error {
+	cli, err := engine(ctx)
+	if err != nil {
+		return err
+	}
+	defer cli.Close()
+	times := 1
+	if cutOff {
+		times = 4
+	}
+	for i := range times {
+		if i > 0 {
+			if err := sleep(ctx, 150*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		if e := remove(ctx, cli, name); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
