@@ -71,24 +71,19 @@ func (s *Session) turnExplicit(ctx context.Context, n int) (observe.Result, erro
 	return r, err
 }
 
-// endImplicit: COMMIT and ROLLBACK end an implicit block, with a warning, and
-// so does PREPARE TRANSACTION, without preparing anything.
+// endImplicit: COMMIT, ROLLBACK and PREPARE TRANSACTION end an implicit block
+// as they end another, but with a warning, and cannot chain.
 func (s *Session) endImplicit(ctx context.Context, n int) (observe.Result, error) {
 	st := &s.script.Statements[n]
-	command := "COMMIT"
-	if st.Facts.Control == migration.Rollback {
-		command = "ROLLBACK"
-	}
 	if chains(st.SQL) {
+		command := "COMMIT"
+		if st.Facts.Control == migration.Rollback {
+			command = "ROLLBACK"
+		}
 		return s.refused(ctx, blockOnly(n, st, command+" AND CHAIN"), nil)
 	}
-	sent := time.Now()
-	tag, err := s.exchange(ctx, command, nil)
-	r, err := s.result(ctx, n, implicitly, sent, tag, err)
-	if err == nil && r.Failure == nil {
-		r.Messages = append(r.Messages, gate.Message{Severity: "WARNING", Code: noActiveTransaction, Text: "there is no transaction in progress"})
-	}
-	return r, err
+	s.messages = append(s.messages, gate.Message{Severity: "WARNING", Code: noActiveTransaction, Text: "there is no transaction in progress"})
+	return s.run(ctx, n, implicitly)
 }
 
 // blockOnly is what the server says of a command in an implicit block.

@@ -7,13 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// send sends statement n as it stands in the file, with its data.
+// send sends statement n as it stands in the file, with its data. A batch is
+// in the encoding that held when its first statement was sent, whatever its
+// own statements set.
 func (s *Session) send(ctx context.Context, n int) (pgconn.CommandTag, error) {
 	st := &s.script.Statements[n]
+	if now := s.conn.ParameterStatus("client_encoding"); now != s.encoding && !ascii(st.SQL) {
+		if err := s.tell(ctx, "SET client_encoding = '"+s.encoding+"'"); err != nil {
+			return pgconn.CommandTag{}, err
+		}
+		tag, err := s.exchange(ctx, st.SQL, nil)
+		if err == nil && s.conn.ParameterStatus("client_encoding") == s.encoding {
+			err = s.tell(ctx, "SET client_encoding = '"+now+"'")
+		}
+		return tag, err
+	}
 	if st.Facts.CopyFromStdin {
 		return s.exchange(ctx, st.SQL, append([]byte{}, st.CopyData...))
 	}
@@ -91,6 +104,10 @@ func refusalOf(err error) (*pgconn.PgError, bool) {
 func inTransactionOnly(err error) bool {
 	refusal, ok := refusalOf(err)
 	return ok && (refusal.Code == activeTransaction || refusal.Code == badTermination)
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 // valid makes text of the server printable where the session's client_encoding

@@ -56,6 +56,8 @@ type Session struct {
 	at     int // statement executed last
 	begun  bool
 	block  block
+	// encoding is what the batch under way is written in.
+	encoding string
 	// syntax holds, by batch, the syntax errors of a wrapped script.
 	syntax map[int]*gate.Failure
 
@@ -144,6 +146,7 @@ func (s *Session) Exec(ctx context.Context, n int) (observe.Result, error) {
 		}
 	}
 	if first {
+		s.encoding = s.conn.ParameterStatus("client_encoding")
 		if f, err := s.syntaxOf(ctx, n); f != nil || err != nil {
 			return s.refused(ctx, f, err)
 		}
