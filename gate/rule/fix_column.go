@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -16,10 +17,10 @@ var serials = map[string]string{
 // addColumn takes apart what ADD COLUMN does at once: the column, its values
 // for the rows that are there, and what it demands of them.
 func (f fixer) addColumn(a migration.Action) string {
-	if !f.rewrote {
-		return "" // the lock's length comes from its constraints, which have actions of their own
-	}
 	table, column := migration.QuoteName(a.Schema, a.Name), quote(a.Part)
+	if !f.rewrote {
+		return f.plainColumn(a, table, column)
+	}
 	typ, isSerial := serials[strings.ToLower(a.Type)]
 	if !isSerial {
 		typ = a.Type
@@ -53,6 +54,25 @@ func (f fixer) addColumn(a migration.Action) string {
 		text += "\n" + renumbered(f.setNotNull(a.Schema, a.Name, a.Part), 2)
 	}
 	return text
+}
+
+// plainColumn: what took long is a constraint that came with the column, and
+// has an action of its own; the column by itself comes first.
+func (f fixer) plainColumn(a migration.Action, table, column string) string {
+	constrained := slices.ContainsFunc(f.st.Facts.Actions, func(o migration.Action) bool {
+		return o.Object == "constraint" && o.Schema == a.Schema && o.Name == a.Name && len(o.Columns) == 1 && o.Columns[0] == a.Part
+	})
+	if !constrained {
+		return ""
+	}
+	sql := "-- first the column by itself\nALTER TABLE " + table + " ADD COLUMN " + column + " " + a.Type
+	if a.Default != "" {
+		sql += " DEFAULT " + a.Default
+	}
+	if a.NotNull {
+		sql += " NOT NULL"
+	}
+	return sql + ";"
 }
 
 // setType: a new column beside the old one, kept equal by a trigger, filled in

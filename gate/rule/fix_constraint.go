@@ -104,7 +104,7 @@ func (f fixer) addKey(a migration.Action) string {
 // setNotNull by way of a CHECK that is validated beside the traffic: with it
 // in place, SET NOT NULL reads no row.
 func (f fixer) setNotNull(schema, table, column string) string {
-	t, c, name := migration.QuoteName(schema, table), quote(column), quote(named(table, column, "not_null"))
+	t, c, name := migration.QuoteName(schema, table), quote(column), quote(named(table, column, "is_set"))
 	return "-- 1. reads no row, so the lock is gone at once\n" +
 		"ALTER TABLE " + t + " ADD CONSTRAINT " + name + " CHECK (" + c + " IS NOT NULL) NOT VALID;\n" +
 		"-- 2. VALIDATE reads every row and blocks nobody; SET NOT NULL then reads none\n" +

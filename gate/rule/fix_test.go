@@ -1,0 +1,240 @@
+package rule_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/rule"
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
+)
+
+func TestMain(m *testing.M) { snapshottest.Main(m) }
+
+const fixSchema = `
+CREATE SCHEMA "App";
+CREATE TABLE users (id bigint PRIMARY KEY, name text);
+INSERT INTO users SELECT i, 'user ' || i FROM generate_series(1, 100) i;
+CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, total integer NOT NULL DEFAULT 0, code varchar(40), note text, placed timestamptz, "Odd Col" text);
+INSERT INTO orders SELECT i, 1 + i % 100, i, 'c' || i, repeat('x', 100), now(), 'odd' FROM generate_series(1, 20000) i;
+CREATE INDEX orders_total_idx ON orders (total);
+CREATE TABLE "App"."Order Lines" (id bigint NOT NULL, "Order" bigint, price numeric(10,2));
+INSERT INTO "App"."Order Lines" SELECT i, i, i FROM generate_series(1, 100) i;
+CREATE TABLE parts (id bigint NOT NULL, user_id bigint, total integer) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (1000);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (1000) TO (2000);
+INSERT INTO parts SELECT i, 1 + i % 100, i FROM generate_series(1, 1999) i;
+CREATE TABLE parts_3 (id bigint NOT NULL, user_id bigint, total integer);
+CREATE MATERIALIZED VIEW daily AS SELECT id, total FROM orders;
+CREATE UNIQUE INDEX ON daily (id);
+CREATE DOMAIN email AS text;
+`
+
+// Fixes are pasted by somebody in a hurry: each must run as it stands, and do
+// what the statement in its place would have done.
+var fixCases = []struct {
+	name string
+	sql  string
+	// proof is a condition that holds after the fix.
+	proof string
+	// metadata: nothing was written anew.
+	metadata bool
+	// contains is what the fix must say.
+	contains string
+	// comment: the fix has no statement to run.
+	comment bool
+}{
+	{name: "index", sql: `CREATE INDEX orders_code_idx ON orders (code)`, contains: "CREATE INDEX CONCURRENTLY orders_code_idx ON orders",
+		proof: `(SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_code_idx'::regclass)`},
+	{name: "unique partial index in a quoted schema", sql: `CREATE UNIQUE INDEX IF NOT EXISTS "Line Idx" ON "App"."Order Lines" (id, lower("Order"::text)) WHERE price > 0`,
+		proof: `(SELECT indisvalid AND indisunique AND indpred IS NOT NULL FROM pg_index WHERE indexrelid = '"App"."Line Idx"'::regclass)`},
+	{name: "index without a name", sql: `CREATE INDEX ON orders (placed)`, proof: `EXISTS (SELECT FROM pg_indexes WHERE indexdef LIKE '%(placed)')`},
+	{name: "index on a partitioned table", sql: `CREATE INDEX parts_user_idx ON parts (user_id)`,
+		proof: `(SELECT indisvalid FROM pg_index WHERE indexrelid = 'parts_user_idx'::regclass)`},
+	{name: "drop index", sql: `DROP INDEX IF EXISTS orders_total_idx`, proof: `to_regclass('orders_total_idx') IS NULL`, contains: "DROP INDEX CONCURRENTLY IF EXISTS"},
+	{name: "reindex index", sql: `REINDEX INDEX orders_total_idx`, proof: `true`, contains: "REINDEX INDEX CONCURRENTLY orders_total_idx"},
+	{name: "reindex table", sql: `REINDEX TABLE orders`, proof: `true`, contains: "REINDEX TABLE CONCURRENTLY orders"},
+	{name: "refresh", sql: `REFRESH MATERIALIZED VIEW daily`, proof: `true`, contains: "REFRESH MATERIALIZED VIEW CONCURRENTLY daily"},
+	{name: "vacuum full", sql: `VACUUM FULL orders`, proof: `true`, contains: "pg_repack"},
+	{name: "cluster", sql: `CLUSTER orders USING orders_pkey`, proof: `true`, contains: "pg_repack"},
+
+	{name: "check", sql: `ALTER TABLE orders ADD CHECK (total >= 0)`, contains: "NOT VALID", metadata: true,
+		proof: `(SELECT bool_and(convalidated) FROM pg_constraint WHERE conrelid = 'orders'::regclass AND contype = 'c')`},
+	{name: "named check", sql: `ALTER TABLE orders ADD CONSTRAINT "Positive" CHECK (total >= 0)`, metadata: true,
+		proof: `(SELECT convalidated FROM pg_constraint WHERE conname = 'Positive')`},
+	{name: "foreign key", sql: `ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE`, contains: "orders_user_id_fkey", metadata: true,
+		proof: `(SELECT convalidated AND confdeltype = 'c' FROM pg_constraint WHERE conname = 'orders_user_id_fkey')`},
+	{name: "foreign key with a new column", sql: `ALTER TABLE orders ADD COLUMN owner bigint REFERENCES users (id)`, metadata: true,
+		proof: `(SELECT convalidated FROM pg_constraint WHERE conname = 'orders_owner_fkey')`},
+	{name: "foreign key of a partitioned table", sql: `ALTER TABLE parts ADD CONSTRAINT parts_user FOREIGN KEY (user_id) REFERENCES users (id)`,
+		proof: `(SELECT bool_and(convalidated) AND count(*) >= 3 FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text LIKE 'parts%')`},
+	{name: "unique", sql: `ALTER TABLE orders ADD UNIQUE (code)`, contains: "USING INDEX orders_code_key", metadata: true,
+		proof: `(SELECT contype = 'u' FROM pg_constraint WHERE conname = 'orders_code_key')`},
+	{name: "unique, deferrable and more", sql: `ALTER TABLE orders ADD CONSTRAINT u UNIQUE NULLS NOT DISTINCT (code) INCLUDE (note) DEFERRABLE INITIALLY DEFERRED`,
+		proof: `(SELECT condeferrable AND condeferred FROM pg_constraint WHERE conname = 'u') AND pg_get_indexdef('u'::regclass) LIKE '%INCLUDE (note)%NULLS NOT DISTINCT%'`},
+	{name: "primary key", sql: `ALTER TABLE "App"."Order Lines" ADD PRIMARY KEY (id, "Order")`,
+		proof: `(SELECT contype = 'p' FROM pg_constraint WHERE conname = 'Order Lines_pkey')`},
+	{name: "key of a partitioned table", sql: `ALTER TABLE parts ADD PRIMARY KEY (id)`, proof: `true`, contains: "USING INDEX"},
+	{name: "exclude", sql: `ALTER TABLE orders ADD EXCLUDE USING btree (code WITH =)`, comment: true, contains: "swap the names"},
+	{name: "domain check", sql: `ALTER DOMAIN email ADD CHECK (VALUE LIKE '%@%')`,
+		proof: `(SELECT convalidated FROM pg_constraint WHERE contypid = 'email'::regtype)`},
+	{name: "not null", sql: `ALTER TABLE orders ALTER COLUMN "Odd Col" SET NOT NULL`,
+		proof:    `(SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'Odd Col')`,
+		contains: `CHECK ("Odd Col" IS NOT NULL) NOT VALID`, metadata: true},
+
+	{name: "type", sql: `ALTER TABLE orders ALTER COLUMN total TYPE bigint`, contains: "total_new bigint",
+		proof: `pg_typeof((SELECT total FROM orders WHERE id = 7)) = 'bigint'::regtype AND (SELECT sum(total) FROM orders) = 200010000`},
+	{name: "type with using", sql: `ALTER TABLE orders ALTER note TYPE integer USING length(orders.note) + total`,
+		proof: `(SELECT bool_and(note = 100 + total) FROM orders)`},
+	{name: "type in a quoted table", sql: `ALTER TABLE "App"."Order Lines" ALTER "Order" TYPE text`,
+		proof: `(SELECT bool_and("Order" = id::text) FROM "App"."Order Lines")`},
+	{name: "type of a partitioned table", sql: `ALTER TABLE parts ALTER total TYPE bigint`,
+		proof: `(SELECT sum(total) FROM parts) = 1999000 AND pg_typeof((SELECT total FROM parts LIMIT 1)) = 'bigint'::regtype`},
+	{name: "volatile default", sql: `ALTER TABLE orders ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()`,
+		proof: `(SELECT count(DISTINCT token) FROM orders) = 20000 AND (SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'token')`},
+	{name: "stored generated", sql: `ALTER TABLE orders ADD COLUMN twice bigint GENERATED ALWAYS AS (total::bigint * 2) STORED`,
+		proof: `(SELECT bool_and(twice = total * 2) FROM orders)`},
+	{name: "serial", sql: `ALTER TABLE orders ADD COLUMN seq serial`,
+		proof: `(SELECT count(DISTINCT seq) FROM orders) = 20000 AND pg_get_serial_sequence('orders', 'seq') IS NOT NULL`},
+	{name: "identity", sql: `ALTER TABLE "App"."Order Lines" ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY`,
+		proof: `(SELECT count(DISTINCT n) FROM "App"."Order Lines") = 100`},
+	{name: "several in one", sql: `ALTER TABLE orders ADD COLUMN a int, ALTER COLUMN code TYPE varchar(20), ALTER COLUMN note SET NOT NULL`,
+		proof: `(SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'note')`, contains: "the other 1 part of this statement"},
+	{name: "unlogged", sql: `ALTER TABLE orders SET UNLOGGED`, comment: true, contains: "SET UNLOGGED copies the table"},
+	{name: "attach", sql: `ALTER TABLE parts ATTACH PARTITION parts_3 FOR VALUES FROM (2000) TO (3000)`, contains: "CHECK (…) NOT VALID", metadata: true,
+		proof: `(SELECT relispartition FROM pg_class WHERE oid = 'parts_3'::regclass)`},
+	{name: "detach", sql: `ALTER TABLE parts DETACH PARTITION parts_2`, contains: "CONCURRENTLY", metadata: true,
+		proof: `(SELECT NOT relispartition FROM pg_class WHERE oid = 'parts_2'::regclass)`},
+	{name: "nothing gentler", sql: `ALTER TABLE orders DROP COLUMN note`, contains: "lock_timeout", metadata: true, proof: `true`},
+	{name: "update", sql: `UPDATE orders SET total = 1`, comment: true, contains: "batches", metadata: true},
+}
+
+func TestFixesRun(t *testing.T) {
+	for _, major := range snapshottest.Majors(t) {
+		t.Run(major, func(t *testing.T) {
+			server := snapshottest.Server(t, major)
+			template := database(t, server, "", "")
+			run(t, server, template, fixSchema)
+			for i, c := range fixCases {
+				t.Run(c.name, func(t *testing.T) {
+					layout := []string{"golang-migrate", "goose"}[i%2]
+					o := hazard(t, c.sql, major, layout, !c.metadata)
+					findings := rule.Judge(o, only("lock-budget")).Findings
+					if len(findings) != 1 {
+						t.Fatalf("%d findings, want 1: %+v", len(findings), findings)
+					}
+					fix := findings[0].Fix
+					if !strings.Contains(fix, c.contains) {
+						t.Errorf("fix does not say %q:\n%s", c.contains, fix)
+					}
+					statements := checkSQL(t, fix)
+					if c.comment != (len(statements) == 0) {
+						t.Fatalf("%d statements:\n%s", len(statements), fix)
+					}
+					if c.comment {
+						return
+					}
+					db := database(t, server, template, fmt.Sprintf("fix_%d", i))
+					for _, st := range statements {
+						run(t, server, db, st.SQL)
+					}
+					prove(t, server, db, c.proof, fix)
+				})
+			}
+		})
+	}
+}
+
+func only(ids ...string) gate.Policy {
+	p := rule.DefaultPolicy()
+	p.Only = ids
+	return p
+}
+
+// hazard is an observation of one statement that blocked orders for 5 s.
+func hazard(t *testing.T, sql, major, layout string, rewrote bool) gate.Observation {
+	t.Helper()
+	statements, err := migration.ParseScript("migrations/000002_x.up.sql", []byte(sql))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := gate.StatementRun{DurationMS: 5000}
+	if rewrote {
+		run.Rewrites = []gate.Rewrite{{Relation: "public.orders", Table: "public.orders", Part: "heap", Existing: true}}
+	}
+	o := gate.Observation{
+		Layout: layout, Engine: gate.Engine{Name: "postgres", Version: major + ".1"}, Snapshot: &gate.SnapshotFacts{},
+		Tables: map[string]gate.Table{
+			"public.orders": {Rows: 1_000_000, Bytes: 1 << 30, RootRows: 1_000_000, RootBytes: 1 << 30},
+			"public.parts":  {RootRows: 1_000_000, RootBytes: 1 << 30},
+		},
+	}
+	for _, p := range []string{"public.parts_1", "public.parts_2"} {
+		o.Tables[p] = gate.Table{Root: "public.parts", Rows: 500_000, RootRows: 1_000_000, RootBytes: 1 << 30}
+	}
+	o.Migrations = []gate.Migration{{
+		Migration: migration.Migration{Version: "000002", Number: 2, Up: migration.Script{File: statements[0].File, Statements: statements}},
+		Apply:     &gate.Run{Statements: []gate.StatementRun{run}},
+	}}
+	st := statements[0]
+	o.Locks = []gate.LockWindow{{
+		Relation: "public.orders", Table: "public.orders", Kind: "table", Mode: "ACCESS EXCLUSIVE",
+		Blocks: []string{"reads", "writes", "ddl"}, AtLeastMS: 4990, AtMostMS: 5000, AtMostAloneMS: 5000,
+		File: st.File, Line: st.Line, EndLine: st.EndLine, Existing: true, Witness: "boundary",
+	}}
+	return o
+}
+
+// database makes one from a template ("" the server's own), and returns its name.
+func database(t *testing.T, server *snapshot.Target, template, name string) string {
+	t.Helper()
+	if name == "" {
+		name = "fixes"
+	}
+	sql := "CREATE DATABASE " + name
+	if template != "" {
+		sql += " TEMPLATE " + template
+	}
+	run(t, server, "postgres", sql)
+	t.Cleanup(func() { run(t, server, "postgres", "DROP DATABASE "+name) })
+	return name
+}
+
+func connect(t *testing.T, server *snapshot.Target, db string) *pgx.Conn {
+	t.Helper()
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(server.User, server.Password),
+		Host: net.JoinHostPort(server.Host, strconv.Itoa(server.Port)), Path: db, RawQuery: "default_query_exec_mode=simple_protocol"}
+	conn, err := pgx.Connect(context.Background(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func run(t *testing.T, server *snapshot.Target, db, sql string) {
+	t.Helper()
+	conn := connect(t, server, db)
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), sql); err != nil {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+}
+
+func prove(t *testing.T, server *snapshot.Target, db, condition, fix string) {
+	t.Helper()
+	conn := connect(t, server, db)
+	defer conn.Close(context.Background())
+	var ok bool
+	if err := conn.QueryRow(context.Background(), "SELECT "+condition).Scan(&ok); err != nil || !ok {
+		t.Errorf("not so after the fix (%v): %s\n%s", err, condition, fix)
+	}
+}
