@@ -234,21 +234,29 @@ func refuseUnrecognised(set migration.Set, base, head *tree, layout string) erro
 // the head's file; 0 if none does. Line endings are not content, the last
 // one included: checkouts convert them, and no tool's SQL depends on them.
 func firstDifference(base fs.FS, from string, head fs.FS, to string) (int, error) {
-	old, err := fs.ReadFile(base, from)
+	a, b, err := linesOf(base, from, head, to)
 	if err != nil {
 		return 0, err
 	}
-	now, err := fs.ReadFile(head, to)
-	if err != nil {
-		return 0, err
-	}
-	a, b := lines(old), lines(now)
 	for i := range max(len(a), len(b)) {
 		if i >= len(a) || i >= len(b) || a[i] != b[i] {
 			return i + 1, nil
 		}
 	}
 	return 0, nil
+}
+
+// linesOf reads both sides' files.
+func linesOf(base fs.FS, from string, head fs.FS, to string) (old, now []string, err error) {
+	a, err := fs.ReadFile(base, from)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := fs.ReadFile(head, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	return lines(a), lines(b), nil
 }
 
 func lines(text []byte) []string {

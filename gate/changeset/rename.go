@@ -81,15 +81,11 @@ func likeness(o, n *group, base, head fs.FS) (float64, error) {
 	if from == "" || to == "" {
 		return 0, nil
 	}
-	old, err := fs.ReadFile(base, from)
+	old, now, err := linesOf(base, from, head, to)
 	if err != nil {
 		return 0, err
 	}
-	now, err := fs.ReadFile(head, to)
-	if err != nil {
-		return 0, err
-	}
-	score := dice(lines(old), lines(now))
+	score := dice(old, now)
 	if score > 0 && o.m.Name == n.m.Name {
 		score = (score + 1) / 2 // between two alike, the one that kept its name
 	}
