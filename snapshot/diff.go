@@ -1,0 +1,100 @@
+package snapshot
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Diff lists what differs between two schemas of the same database, ordered
+// by the relation concerned, then kind and name.
+//
+// Objects are matched by kind and name. One whose name is gone while an object
+// of its kind with its OID has a new name was renamed. Parts of a renamed
+// table (columns, constraints, indexes) that are otherwise the same are not
+// listed again.
+func Diff(before, after Schema) []Change {
+	old, now := index(before), index(after)
+	byOID := map[key]*Object{}
+	for i := range after {
+		if o := &after[i]; o.OID != "" && old[o.key()] == nil {
+			byOID[key{o.Kind, o.OID}] = o
+		}
+	}
+	renamed := map[*Object]*Object{} // before → after
+	taken := map[*Object]bool{}
+	tables := map[string]string{} // old name → new name of renamed relations
+	for i := range before {
+		o := &before[i]
+		if o.OID == "" || now[o.key()] != nil {
+			continue
+		}
+		if n := byOID[key{o.Kind, o.OID}]; n != nil {
+			renamed[o], taken[n] = n, true
+			if o.Relation == "" {
+				tables[o.Name] = n.Name
+			}
+		}
+	}
+
+	var changes []Change
+	for i := range before {
+		o := &before[i]
+		n := now[o.key()]
+		switch {
+		case n != nil:
+			if n.Definition != o.Definition || n.Relation != o.Relation && tables[o.Relation] != n.Relation {
+				changes = append(changes, Change{What: "changed", Before: o, After: n})
+			}
+		case renamed[o] != nil:
+			if n = renamed[o]; !followed(o, n, tables) {
+				changes = append(changes, Change{What: "renamed", Before: o, After: n})
+			}
+		default:
+			changes = append(changes, Change{What: "removed", Before: o})
+		}
+	}
+	for i := range after {
+		if n := &after[i]; old[n.key()] == nil && !taken[n] {
+			changes = append(changes, Change{What: "added", After: n})
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b Change) int {
+		x, y := a.subject(), b.subject()
+		return cmp.Or(
+			cmp.Compare(x.place(), y.place()),
+			cmp.Compare(x.Relation, y.Relation), // the relation itself first
+			cmp.Compare(x.Kind, y.Kind),
+			cmp.Compare(x.Name, y.Name),
+			cmp.Compare(a.What, b.What))
+	})
+	return changes
+}
+
+// followed reports whether a part has a new name only because its table has.
+func followed(o, n *Object, tables map[string]string) bool {
+	return o.Relation != "" && tables[o.Relation] == n.Relation && o.Definition == n.Definition &&
+		strings.Replace(o.Name, o.Relation, n.Relation, 1) == n.Name
+}
+
+type key struct{ kind, name string }
+
+func (o *Object) key() key { return key{o.Kind, o.Name} }
+
+// place is where an object is listed: under its relation.
+func (o *Object) place() string { return cmp.Or(o.Relation, o.Name) }
+
+func (c Change) subject() *Object {
+	if c.Before != nil {
+		return c.Before
+	}
+	return c.After
+}
+
+func index(s Schema) map[key]*Object {
+	m := make(map[key]*Object, len(s))
+	for i := range s {
+		m[s[i].key()] = &s[i]
+	}
+	return m
+}

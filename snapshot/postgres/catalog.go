@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// Catalog lists the relations of the database by OID, toast included and the
+// server's own left out. A partitioned table has no rows and no file of its
+// own; its leaves name it as their Root.
+func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, error) {
+	all := map[string]snapshot.Relation{}
+	err := d.read(ctx, func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, catalogSQL)
+		if err != nil {
+			return err
+		}
+		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[snapshot.Relation])
+		for _, r := range list {
+			all[r.Object] = r
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue of %s: %w", d.name, err)
+	}
+	return all, nil
+}
+
+const catalogSQL = `
+WITH toast AS (SELECT reltoastrelid AS oid, oid AS of FROM pg_class WHERE reltoastrelid <> 0),
+columns AS (
+	SELECT attrelid, array_agg(attname::text ORDER BY attnum) AS names FROM pg_attribute
+	WHERE attnum > 0 AND NOT attisdropped GROUP BY attrelid)
+SELECT c.oid::text AS object, n.nspname::text AS schema, c.relname::text AS name,
+	CASE WHEN t.of IS NOT NULL THEN 'toast' WHEN ti.of IS NOT NULL THEN 'toast index' ELSE CASE c.relkind
+		WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'S' THEN 'sequence'
+		WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'composite' ELSE c.relkind::text END END AS kind,
+	coalesce(t.of, ti.of, i.indrelid, c.oid)::text AS "table",
+	coalesce(nullif(pg_partition_root(coalesce(t.of, ti.of, i.indrelid, c.oid))::oid, coalesce(t.of, ti.of, i.indrelid, c.oid))::text, '') AS root,
+	CASE WHEN c.relfilenode = 0 THEN '' ELSE c.relfilenode::text END AS file,
+	greatest(c.reltuples, 0)::bigint * (c.relkind <> 'p')::int AS rows,
+	CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) WHEN c.relkind IN ('i', 't', 'S') THEN pg_relation_size(c.oid) ELSE 0 END AS bytes,
+	CASE WHEN c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') THEN k.names END AS columns
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_index i ON i.indexrelid = c.oid
+LEFT JOIN toast t ON t.oid = c.oid LEFT JOIN toast ti ON ti.oid = i.indrelid
+LEFT JOIN columns k ON k.attrelid = c.oid
+WHERE c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
+
+// Ledger reads a tool's history table: found by its bare name in any schema,
+// public before others. Values are as text, NULL as "", rows in the order of
+// their id where they have one.
+func (d *Database) Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, schema string, err error) {
+	err = d.read(ctx, func(c *pgx.Conn) error {
+		err := c.QueryRow(ctx, `SELECT n.nspname, (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+				WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+			ORDER BY n.nspname <> 'public', n.nspname LIMIT 1`, table).Scan(&schema, &columns)
+		if err == pgx.ErrNoRows {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found = true
+		sql := "SELECT "
+		for i, col := range columns {
+			if i > 0 {
+				sql += ", "
+			}
+			sql += "coalesce(" + ident(col) + "::text, '')"
+		}
+		if len(columns) == 0 {
+			return nil
+		}
+		sql += " FROM " + ident(schema, table)
+		if slices.Contains(columns, "id") {
+			sql += " ORDER BY id"
+		}
+		r, err := c.Query(ctx, sql)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		for r.Next() {
+			row := make([]string, len(columns))
+			into := make([]any, len(columns))
+			for i := range row {
+				into[i] = &row[i]
+			}
+			if err := r.Scan(into...); err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+		return r.Err()
+	})
+	if err != nil {
+		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", table, err)
+	}
+	return columns, rows, found, schema, nil
+}

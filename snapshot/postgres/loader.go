@@ -1,0 +1,259 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// loader runs the statements of a dump over one connection, as the migrating
+// role, and knows what may be left out.
+type loader struct {
+	c     *pgx.Conn
+	r     *restore
+	batch []string // INSERTs that have not been sent yet
+	size  int
+	// missing lists extensions that the server lacks and that were left out.
+	missing []string
+}
+
+func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
+	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+		if _, err := c.Exec(ctx, "SET ROLE "+Owner); err != nil {
+			return err
+		}
+		l := &loader{c: c, r: r}
+		err := f(l)
+		if err == nil {
+			err = l.flush(ctx)
+		}
+		return r.explain(err, l.missing)
+	})
+}
+
+// explain names the extensions left out beside an error they may have caused.
+func (r *restore) explain(err error, missing []string) error {
+	if err == nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the target lacks %s", err, r.s.remedy(missing))
+}
+
+const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
+
+var (
+	ownerTo       = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
+	sessionRole   = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
+	wholeDatabase = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
+	alterDatabase = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+`)
+	roleDatabase  = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
+	onDatabase    = regexp.MustCompile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
+	elsewhere     = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON)\s+SUBSCRIPTION\b|^SECURITY\s+LABEL\b`)
+	tablespaces   = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$|^CREATE\s+TABLESPACE\b`)
+	setting       = regexp.MustCompile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
+	extension     = regexp.MustCompile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
+	copyIn        = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
+	createSchema  = regexp.MustCompile(`(?i)^CREATE\s+SCHEMA\s`)
+	insert        = regexp.MustCompile(`(?i)^INSERT\s+INTO\s`)
+	noRole        = regexp.MustCompile(`^role "(.+)" does not exist$`)
+	noSetting     = regexp.MustCompile(`^unrecognized configuration parameter "(.+)"$`)
+	noExtension   = regexp.MustCompile(`^extension "(.+)" is not available$|^could not open extension control file ".*/(.+)\.control"`)
+)
+
+// run executes one statement, or leaves it out and notes why where that
+// concerns the reader.
+func (l *loader) run(ctx context.Context, sql string) error {
+	if insert.MatchString(sql) {
+		l.batch = append(l.batch, sql)
+		if l.size += len(sql); l.size > 256<<10 || len(l.batch) >= 500 {
+			return l.flush(ctx)
+		}
+		return nil
+	}
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	switch {
+	case ownerTo.MatchString(sql), sessionRole.MatchString(sql), wholeDatabase.MatchString(sql), onDatabase.MatchString(sql):
+		return nil // everything belongs to the migrating role, in this database
+	case elsewhere.MatchString(sql):
+		l.skip(brief(sql))
+		return nil
+	}
+	if m := tablespaces.FindStringSubmatch(sql); m != nil {
+		if v := strings.Trim(m[1], `'"`); v != "" {
+			l.skip("tablespace " + v)
+		}
+		return nil
+	}
+	if m := roleDatabase.FindStringSubmatchIndex(sql); m != nil {
+		sql = sql[:m[4]] + ident(l.r.name) + sql[m[5]:]
+	} else if m := alterDatabase.FindStringSubmatchIndex(sql); m != nil {
+		sql = sql[:m[2]] + ident(l.r.name) + sql[m[3]:]
+	}
+	if extension.MatchString(sql) {
+		return l.extension(ctx, sql)
+	}
+	return l.exec(ctx, sql)
+}
+
+func (l *loader) skip(what string) {
+	l.r.skipped = appendNew(l.r.skipped, what)
+}
+
+func appendNew(list []string, s string) []string {
+	for _, have := range list {
+		if have == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+func (l *loader) flush(ctx context.Context) error {
+	if len(l.batch) == 0 {
+		return nil
+	}
+	sql := strings.Join(l.batch, ";\n")
+	l.batch, l.size = l.batch[:0], 0
+	return l.exec(ctx, sql)
+}
+
+// exec sends one string. Roles that it names and nobody made are made on the
+// way; settings of newer servers are left out.
+func (l *loader) exec(ctx context.Context, sql string) error {
+	made := map[string]bool{}
+	for {
+		err := l.c.PgConn().Exec(ctx, sql).Close()
+		var pgErr *pgconn.PgError
+		if err == nil || !errors.As(err, &pgErr) {
+			return err
+		}
+		if m := noRole.FindStringSubmatch(pgErr.Message); pgErr.Code == "42704" && m != nil && !made[m[1]] {
+			made[m[1]] = true
+			more, err := l.makeRole(ctx, m[1])
+			if err != nil {
+				return err
+			}
+			if len(more) == 0 {
+				continue
+			}
+			l.r.skipped = appendNew(l.r.skipped, more[0])
+			return nil
+		}
+		if harmless(pgErr.Code, sql) {
+			return nil
+		}
+		if reason := tolerable(pgErr.Code, pgErr.Message, sql); reason != "" {
+			l.skip(reason)
+			return nil
+		}
+		return statementError(sql, pgErr)
+	}
+}
+
+func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, err error) {
+	if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
+		return nil, err
+	}
+	skipped, err = createRoles(ctx, l.c, []string{name})
+	if _, again := l.c.Exec(ctx, "SET ROLE "+Owner); err == nil {
+		err = again
+	}
+	return skipped, err
+}
+
+// tolerable says why an error changes nothing that a migration could notice,
+// or "".
+func tolerable(code, message, sql string) string {
+	if m := noSetting.FindStringSubmatch(message); code == "42704" && m != nil && setting.MatchString(sql) {
+		return fmt.Sprintf("setting %s: unknown to this server's version", m[1])
+	}
+	if code == "42710" && message == `language "plpgsql" already exists` {
+		return message
+	}
+	return ""
+}
+
+// harmless: a schema that every database has, or that an extension needed
+// before its turn. The database was empty, so nobody else made it.
+func harmless(code, sql string) bool {
+	return code == "42P06" && createSchema.MatchString(sql)
+}
+
+// copy streams the data of one COPY … FROM stdin.
+func (l *loader) copy(ctx context.Context, sql string, data io.Reader) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	_, err := l.c.PgConn().CopyFrom(ctx, data, sql)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return statementError(sql, pgErr)
+	}
+	return err
+}
+
+// extension makes one as whoever would own it in production: a trusted one
+// belongs to the migrating role, any other to the administrator, since the
+// owner of an extension's functions may call what is closed to all others.
+func (l *loader) extension(ctx context.Context, sql string) error {
+	name := unquote(extension.FindStringSubmatch(sql)[1])
+	var trusted bool
+	err := l.c.QueryRow(ctx, `SELECT coalesce(bool_or(trusted), false) FROM pg_catalog.pg_available_extension_versions WHERE name = $1`, name).Scan(&trusted)
+	if err != nil {
+		return err
+	}
+	if !trusted {
+		if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
+			return err
+		}
+		defer l.c.Exec(ctx, "SET ROLE "+Owner)
+	}
+	err = l.c.PgConn().Exec(ctx, sql).Close()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return err
+	}
+	if noExtension.MatchString(pgErr.Message) {
+		l.missing = append(l.missing, name)
+		l.skip("extension " + name + ": not on this server")
+		return nil
+	}
+	return statementError(sql, pgErr)
+}
+
+// statementError names the object by the statement's beginning.
+func statementError(sql string, err *pgconn.PgError) error {
+	more := ""
+	for _, s := range []string{err.Detail, err.Hint, err.Where} {
+		if s != "" {
+			more += "; " + oneLine(s, 300)
+		}
+	}
+	return fmt.Errorf("%s: %w%s", brief(sql), err, more)
+}
+
+// brief is the beginning of a statement, on one line.
+func brief(sql string) string { return oneLine(sql, 90) }
+
+func oneLine(s string, most int) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return s
+}
+
+func unquote(name string) string {
+	if strings.HasPrefix(name, `"`) {
+		return strings.ReplaceAll(strings.Trim(name, `"`), `""`, `"`)
+	}
+	return strings.ToLower(name)
+}

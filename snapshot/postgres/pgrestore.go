@@ -1,0 +1,254 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+)
+
+// cannotRead: this pg_restore is older than the archive.
+type cannotRead struct{ message string }
+
+func (e *cannotRead) Error() string { return e.message }
+
+// pgRestore runs pg_restore in parallel jobs and tells what it may ignore from
+// what it may not.
+func (r *restore) pgRestore(ctx context.Context) error {
+	file, remove, err := r.unpacked(ctx)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	tools := r.s.target.Tools
+	path, unshare, err := tools.Share(ctx, file)
+	if err != nil {
+		return fmt.Errorf("give the snapshot to pg_restore: %w", err)
+	}
+	defer unshare()
+	stop := r.watch(ctx)
+	defer stop()
+
+	out := &tailBuffer{}
+	err = tools.Run(ctx, "pg_restore", []string{
+		"--dbname=" + r.name, "--no-password", "--role=" + Owner, "--no-owner", "--no-tablespaces",
+		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
+	}, nil, nil, out)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	text := out.String()
+	if strings.Contains(text, "unsupported version (") {
+		return &cannotRead{text}
+	}
+	failures := parseRestoreErrors(text)
+	if err != nil && len(failures) == 0 {
+		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
+	}
+	return r.judge(ctx, failures)
+}
+
+// judge runs again what only lacked a role, and lets pass what may be.
+func (r *restore) judge(ctx context.Context, failures []restoreError) error {
+	var hard []string
+	var missing []string
+	var again []string
+	for _, f := range failures {
+		if m := noExtension.FindStringSubmatch(f.message); m != nil {
+			name := m[1] + m[2]
+			missing = append(missing, name)
+			r.skipped = appendNew(r.skipped, "extension "+name+": not on this server")
+			continue
+		}
+		if noRole.MatchString(f.message) && f.command != "" {
+			again = append(again, f.command)
+			continue
+		}
+		code := ""
+		switch {
+		case noSetting.MatchString(f.message):
+			code = "42704"
+		case existingSchema.MatchString(f.message):
+			code = "42P06"
+		case strings.HasPrefix(f.message, "language "):
+			code = "42710"
+		}
+		if harmless(code, f.command) {
+			continue
+		}
+		if reason := tolerable(code, f.message, f.command); reason != "" {
+			r.skipped = appendNew(r.skipped, reason)
+			continue
+		}
+		hard = append(hard, f.String())
+	}
+	if len(hard) > 0 {
+		shown := hard[:min(len(hard), 5)]
+		text := strings.Join(shown, "\n")
+		if n := len(hard) - len(shown); n > 0 {
+			text += fmt.Sprintf("\nand %d more", n)
+		}
+		return r.explain(errors.New("pg_restore: "+text), missing)
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	return r.loading(ctx, func(l *loader) error {
+		for _, sql := range again {
+			if err := l.run(ctx, strings.TrimSuffix(sql, ";")); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// restoreError is one complaint of pg_restore.
+type restoreError struct {
+	entry, message, detail, command string
+}
+
+func (e restoreError) String() string {
+	s := e.message
+	if e.entry != "" {
+		s = e.entry + ": " + s
+	}
+	if e.detail != "" {
+		s += "; " + oneLine(e.detail, 300)
+	}
+	return s
+}
+
+var (
+	tocEntry       = regexp.MustCompile(`^pg_restore: (?:from|in) TOC entry \d+; \d+ \d+ (.*)$`)
+	failedLine     = regexp.MustCompile(`^pg_restore: error: (?:could not execute query: )?(?:ERROR:  )?(.*)$`)
+	existingSchema = regexp.MustCompile(`^schema ".*" already exists$`)
+	copyFailed     = regexp.MustCompile(`^COPY failed for table "(.*)": ERROR:  (.*)$`)
+)
+
+// parseRestoreErrors reads the messages of pg_restore (C locale): an entry, an
+// error, more lines on it, and the command.
+func parseRestoreErrors(text string) []restoreError {
+	var all []restoreError
+	entry := ""
+	inCommand := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if m := tocEntry.FindStringSubmatch(line); m != nil {
+			entry, inCommand = m[1], false
+			if i := strings.LastIndex(entry, " "); i > 0 { // the owner
+				entry = entry[:i]
+			}
+			continue
+		}
+		if m := failedLine.FindStringSubmatch(line); m != nil {
+			e := restoreError{entry: entry, message: m[1]}
+			if c := copyFailed.FindStringSubmatch(m[1]); c != nil {
+				e.entry, e.message = "TABLE DATA "+c[1], c[2]
+			}
+			all, inCommand = append(all, e), false
+			continue
+		}
+		if strings.HasPrefix(line, "pg_restore: ") {
+			inCommand = false
+			continue
+		}
+		if len(all) == 0 {
+			continue
+		}
+		e := &all[len(all)-1]
+		if c, ok := strings.CutPrefix(line, "Command was: "); ok {
+			e.command, inCommand = c, true
+		} else if inCommand {
+			e.command += "\n" + line
+		} else {
+			e.detail += line + "\n"
+		}
+	}
+	for i := range all {
+		all[i].command = strings.TrimSpace(all[i].command)
+	}
+	return all
+}
+
+// tailBuffer keeps the beginning and the end of what is written to it: a
+// restore that goes wrong can complain about every object.
+type tailBuffer struct{ head, tail bytes.Buffer }
+
+const keep = 4 << 20
+
+func (b *tailBuffer) Write(p []byte) (int, error) {
+	if b.head.Len() < keep {
+		return b.head.Write(p)
+	}
+	b.tail.Write(p)
+	if b.tail.Len() > keep {
+		b.tail.Next(b.tail.Len() - keep/2)
+	}
+	return len(p), nil
+}
+
+func (b *tailBuffer) String() string { return b.head.String() + b.tail.String() }
+
+var (
+	granted    = regexp.MustCompile(`(?m)^(?:GRANT|REVOKE)\s.* (?:TO|FROM) ` + identPattern + `(?: WITH [A-Z ]+)?;$`)
+	authorised = regexp.MustCompile(`(?m)^SET SESSION AUTHORIZATION ` + identPattern)
+	forRole    = regexp.MustCompile(`\bFOR (?:ROLE|USER) ` + identPattern + `.*? (?:TO|FROM) ` + identPattern)
+	mappedUser = regexp.MustCompile(`^CREATE USER MAPPING FOR ` + identPattern)
+	policyTo   = regexp.MustCompile(`(?s)^CREATE POLICY .*? TO (` + identPattern + `(?:, ` + identPattern + `)*)(?: USING \(| WITH CHECK \(|;)`)
+	listed     = regexp.MustCompile(identPattern)
+)
+
+// rolesIn lists the roles that an archive names: owners, and those in
+// privileges, policies, user mappings and settings.
+func rolesIn(a *archive.Archive) []string {
+	var roles []string
+	add := func(name string) {
+		if name = unquote(name); name != "" && !slices.Contains(roles, name) {
+			roles = append(roles, name)
+		}
+	}
+	last := ""
+	for _, e := range a.Entries {
+		if e.Own != "" && e.Own != last { // as is: the owner is not quoted here
+			last = e.Own
+			if !slices.Contains(roles, last) {
+				roles = append(roles, last)
+			}
+		}
+		switch e.Desc {
+		case "ACL":
+			for _, m := range append(granted.FindAllStringSubmatch(e.Defn, -1), authorised.FindAllStringSubmatch(e.Defn, -1)...) {
+				add(m[1])
+			}
+		case "DEFAULT ACL":
+			for _, m := range forRole.FindAllStringSubmatch(e.Defn, -1) {
+				add(m[1])
+				add(m[2])
+			}
+		case "USER MAPPING":
+			for _, m := range mappedUser.FindAllStringSubmatch(e.Defn, -1) {
+				add(m[1])
+			}
+		case "POLICY":
+			if m := policyTo.FindStringSubmatch(e.Defn); m != nil {
+				for _, name := range listed.FindAllString(m[1], -1) {
+					add(name)
+				}
+			}
+		case "DATABASE PROPERTIES":
+			for line := range strings.Lines(e.Defn) {
+				if m := roleDatabase.FindStringSubmatch(line); m != nil {
+					add(m[1])
+				}
+			}
+		}
+	}
+	return roles
+}

@@ -1,0 +1,360 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+)
+
+// RestoreOptions tune a restore. The zero value works.
+type RestoreOptions struct {
+	// Jobs is how many tables and indexes are restored at once; 0 means 2.
+	Jobs int
+	// Progress is told of bytes done out of total, where total is of the
+	// snapshot's file or an estimate of the restored database. May be nil.
+	Progress func(done, total int64)
+	// Roles are made beforehand besides those that the dump names.
+	Roles []string
+}
+
+// Restore makes a database of a snapshot and returns it as a baseline that is
+// not sealed yet. Everything in it belongs to the migrating role, which is a
+// superuser only while Restore runs. What was tolerated is in the manifest;
+// everything else that goes wrong is an error that names the object, and leaves
+// no database behind.
+func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, opt RestoreOptions) (*Baseline, snapshot.Manifest, error) {
+	if opt.Jobs <= 0 {
+		opt.Jobs = 2
+	}
+	if opt.Progress == nil {
+		opt.Progress = func(int64, int64) {}
+	}
+	r := &restore{s: s, src: src, name: name, opt: opt}
+	m, err := r.run(ctx)
+	if err != nil {
+		return nil, m, fmt.Errorf("restore snapshot %s: %w", src.Path, err)
+	}
+	return &Baseline{s: s, name: name}, m, nil
+}
+
+// restore is one restore on its way.
+type restore struct {
+	s       *Server
+	src     snapshot.Source
+	name    string
+	opt     RestoreOptions
+	skipped []string
+}
+
+func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
+	if err := r.checkVersion(); err != nil {
+		return m, err
+	}
+	if err := r.checkSpace(ctx); err != nil {
+		return m, err
+	}
+	a, l, err := r.contents()
+	if err != nil {
+		return m, err
+	}
+	roles := slices.Clone(r.opt.Roles)
+	if a != nil {
+		roles = append(roles, rolesIn(a)...)
+	}
+	if err := r.s.create(ctx, r.name, l, roles, &r.skipped); err != nil {
+		return m, fmt.Errorf("create database %s: %w", r.name, err)
+	}
+	defer func() {
+		if err != nil {
+			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+			defer cancel()
+			err = errors.Join(err, r.s.Drop(clean, r.name))
+		}
+	}()
+	if err := r.privileged(ctx, func() error {
+		if a != nil {
+			return r.custom(ctx, a)
+		}
+		return r.plain(ctx)
+	}); err != nil {
+		return m, err
+	}
+	if err := r.s.vacuum(ctx, r.name); err != nil {
+		return m, fmt.Errorf("gather statistics: %w", err)
+	}
+	return r.manifest(ctx)
+}
+
+// privileged runs f while the migrating role is a superuser: it then creates
+// everything itself, and so owns it, without being refused what only an
+// administrator may.
+func (r *restore) privileged(ctx context.Context, f func() error) error {
+	set := func(ctx context.Context, attributes string) error {
+		return r.s.on(ctx, "postgres", func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "ALTER ROLE "+Owner+" "+attributes)
+			return err
+		})
+	}
+	if err := set(ctx, "SUPERUSER NOLOGIN"); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		err = r.adopt(ctx)
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return errors.Join(err, set(clean, "NOSUPERUSER LOGIN"))
+}
+
+// adopt hands the migrating role what the dump made as somebody else after
+// all, and the schema that every database begins with.
+func (r *restore) adopt(ctx context.Context) error {
+	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+		public := Owner
+		if r.s.num >= 140000 {
+			public = "pg_database_owner"
+		}
+		_, err := c.Exec(ctx, `DO $$ DECLARE x record; BEGIN
+			IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
+				ALTER SCHEMA public OWNER TO `+public+`;
+			END IF;
+			FOR x IN SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtowner <> '`+Owner+`'::pg_catalog.regrole
+				AND oid NOT IN (SELECT objid FROM pg_catalog.pg_depend WHERE deptype = 'e' AND classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass) LOOP
+				EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I OWNER TO `+Owner+`', x.evtname);
+			END LOOP;
+			FOR x IN SELECT DISTINCT r.rolname FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
+				WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+				AND NOT r.rolsuper AND r.rolname NOT LIKE 'pg\_%' AND r.rolname <> '`+Owner+`' LOOP
+				EXECUTE pg_catalog.format('REASSIGN OWNED BY %I TO `+Owner+`', x.rolname);
+			END LOOP;
+		END $$`)
+		if err != nil {
+			return fmt.Errorf("hand the restored objects to the migrating role: %w", err)
+		}
+		return nil
+	})
+}
+
+func (r *restore) checkVersion() error {
+	dumped, err := strconv.Atoi(leadingDigits(r.src.ServerVersion))
+	if err != nil || dumped <= r.s.major() {
+		return nil // older, equal, or it does not say
+	}
+	return fmt.Errorf("the snapshot was taken from PostgreSQL %s, the target runs %s and may not know what is in it; use --server-version %d",
+		r.src.ServerVersion, r.s.version, dumped)
+}
+
+func leadingDigits(s string) string {
+	i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if i < 0 {
+		return s
+	}
+	return s[:i]
+}
+
+// Estimate says how many bytes a snapshot takes once restored, from its size
+// and how it is compressed: measured 5 for a compressed archive, 2 for plain
+// SQL, indexes included; real data lies within a factor of 2.
+func Estimate(src snapshot.Source) int64 {
+	if src.Format == snapshot.FormatCustom || src.Compression != "" {
+		return 5 * src.Size
+	}
+	return 2 * src.Size
+}
+
+// checkSpace wants room for the baseline, one clone of it, and the WAL of
+// either, which the server keeps up to max_wal_size.
+func (r *restore) checkSpace(ctx context.Context) error {
+	free, err := r.s.target.Tools.Free(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.skipped = append(r.skipped, fmt.Sprintf("disk space was not checked: %s", err))
+		return nil
+	}
+	data := Estimate(r.src)
+	if need := 2*data + min(data, 4<<30); free < need {
+		return fmt.Errorf("about %s of disk are needed (the restored data is estimated at %s, and there are a baseline, a clone and the log), and %s are free where the target keeps its data; free some, or put its scratch directory elsewhere",
+			size(need), size(data), size(free))
+	}
+	return nil
+}
+
+func size(n int64) string {
+	if n < 10<<30 {
+		return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20)
+	}
+	return fmt.Sprintf("%d GiB", (n+1<<30-1)>>30)
+}
+
+// contents reads what the dump says of itself before anything is made.
+func (r *restore) contents() (*archive.Archive, locale, error) {
+	f, err := r.src.Reader()
+	if err != nil {
+		return nil, locale{}, err
+	}
+	defer f.Close()
+	br := bufio.NewReaderSize(f, 256<<10)
+	if r.src.Format == snapshot.FormatCustom {
+		a, err := archive.Read(br)
+		if err != nil {
+			return nil, locale{}, err
+		}
+		for _, e := range a.Entries {
+			if e.Desc == "DATABASE" {
+				return a, localeOf(e.Defn), nil
+			}
+		}
+		return a, locale{}, nil
+	}
+	head, err := br.Peek(256 << 10)
+	if err != nil && err != io.EOF {
+		return nil, locale{}, err
+	}
+	return nil, plainLocale(head), foreignEngine(head)
+}
+
+// custom restores an archive: by pg_restore where there is one that can read
+// it, else over the wire.
+func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
+	if err := r.extensions(ctx, a); err != nil {
+		return err
+	}
+	err := r.pgRestore(ctx)
+	var unable *cannotRead
+	if errors.Is(err, snapshot.ErrNoTool) || errors.As(err, &unable) {
+		return r.overWire(ctx)
+	}
+	return err
+}
+
+// unpacked gives the archive as a file that can be sought in: parallel jobs
+// need that.
+func (r *restore) unpacked(ctx context.Context) (path string, remove func(), err error) {
+	if r.src.Compression == "" {
+		return r.src.Path, func() {}, nil
+	}
+	in, err := r.src.Reader()
+	if err != nil {
+		return "", nil, err
+	}
+	defer in.Close()
+	out, err := os.CreateTemp("", "migration-gate-*.dump")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.Remove(out.Name()) }
+	_, err = io.Copy(out, &ctxReader{ctx, in})
+	if err = errors.Join(err, out.Close()); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("unpack to %s: %w", out.Name(), err)
+	}
+	return out.Name(), remove, nil
+}
+
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// counted opens the snapshot and reports progress by the bytes read of it.
+func (r *restore) counted(ctx context.Context) (io.ReadCloser, error) {
+	c := &counter{total: r.src.Size, report: r.opt.Progress}
+	return r.src.ReaderOver(func(in io.Reader) io.Reader {
+		c.r = &ctxReader{ctx, in}
+		return c
+	})
+}
+
+type counter struct {
+	r           io.Reader
+	done, total int64
+	report      func(done, total int64)
+	last        time.Time
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.done += int64(n)
+	if now := time.Now(); now.Sub(c.last) > 100*time.Millisecond || err == io.EOF {
+		c.last = now
+		c.report(c.done, c.total)
+	}
+	return n, err
+}
+
+// watch reports the database's size while others restore into it, until the
+// function it returns is called.
+func (r *restore) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	total := Estimate(r.src)
+	var highest atomic.Int64
+	go func() {
+		defer close(done)
+		_ = r.s.on(ctx, "postgres", func(c *pgx.Conn) error {
+			for {
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-time.After(500 * time.Millisecond):
+				}
+				var n int64
+				if err := c.QueryRow(ctx, "SELECT pg_database_size($1)", r.name).Scan(&n); err != nil {
+					return err // only progress is lost
+				}
+				n -= 7 << 20 // an empty database
+				highest.Store(max(highest.Load(), n))
+				r.opt.Progress(min(max(highest.Load(), 0), total), total)
+			}
+		})
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// manifest counts what is there now. A dump without anything in it is no
+// snapshot.
+func (r *restore) manifest(ctx context.Context) (m snapshot.Manifest, err error) {
+	m.Skipped = r.skipped
+	var objects int64
+	err = r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+		return c.QueryRow(ctx, `SELECT
+			(SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r' AND oid >= 16384),
+			pg_database_size(current_database()),
+			(SELECT count(*) FROM (
+				SELECT oid FROM pg_class WHERE oid >= 16384 UNION ALL SELECT oid FROM pg_proc WHERE oid >= 16384
+				UNION ALL SELECT oid FROM pg_type WHERE oid >= 16384 UNION ALL SELECT oid FROM pg_namespace WHERE oid >= 16384
+				UNION ALL SELECT oid FROM pg_largeobject_metadata) o
+			 WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = o.oid AND d.deptype = 'e'))`).
+			Scan(&m.Rows, &m.Bytes, &objects)
+	})
+	if err == nil && objects == 0 {
+		err = errors.New("it holds nothing: no table, type, function or schema was restored")
+	}
+	return m, err
+}

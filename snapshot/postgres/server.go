@@ -1,0 +1,231 @@
+// Package postgres restores snapshots into a PostgreSQL server that a run made
+// for itself, makes clones of the restored baseline, and reads both: their
+// schema, their catalogue, their rows.
+//
+// It connects as the administrator. The migration's own connection, and any
+// judgement of what was read, are elsewhere; so is the making of servers.
+package postgres
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// Owner is the migrating role: an ordinary role that owns everything restored
+// and the clones, and may do nothing else.
+const Owner = "migration_gate_owner"
+
+// oldest major that the catalogue queries are written for.
+const oldest = 13
+
+// Server is an ephemeral PostgreSQL server, seen as its administrator. Each
+// call connects on its own and leaves no connection behind, for a session on a
+// database keeps it from being cloned.
+type Server struct {
+	target  *snapshot.Target
+	version string
+	num     int
+}
+
+// Connect asks the server for its version; an error means that it cannot be
+// reached or used.
+func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
+	s := &Server{target: t}
+	err := s.on(ctx, "postgres", func(c *pgx.Conn) error {
+		var super bool
+		err := c.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int,
+			(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`).Scan(&s.version, &s.num, &super)
+		if err == nil && !super {
+			err = fmt.Errorf("role %q is no superuser", t.User)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the target: %w", err)
+	}
+	s.version, _, _ = strings.Cut(s.version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
+	if s.major() < oldest {
+		return nil, fmt.Errorf("the target runs PostgreSQL %s; the oldest supported is %d", s.version, oldest)
+	}
+	return s, nil
+}
+
+// Close ends the use of the server. The server itself is its Target's to stop.
+func (s *Server) Close() {}
+
+// Version is the server's: as it says ("15.18"), and as a number (150018).
+func (s *Server) Version() (string, int) { return s.version, s.num }
+
+func (s *Server) major() int { return s.num / 10000 }
+
+// Drop removes a database with whatever sessions it has; one that is not there
+// is no error. It takes baselines and clones, and nothing else.
+func (s *Server) Drop(ctx context.Context, name string) error {
+	if isSystem(name) {
+		return fmt.Errorf("drop database %s: it belongs to the server", name)
+	}
+	err := s.on(ctx, "postgres", func(c *pgx.Conn) error {
+		var template bool
+		err := c.QueryRow(ctx, "SELECT datistemplate FROM pg_database WHERE datname = $1", name).Scan(&template)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if template {
+			if _, err := c.Exec(ctx, "ALTER DATABASE "+ident(name)+" IS_TEMPLATE false"); err != nil {
+				return err
+			}
+		}
+		_, err = c.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name)+" WITH (FORCE)")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("drop database %s: %w", name, err)
+	}
+	return nil
+}
+
+func isSystem(name string) bool {
+	return name == "postgres" || name == "template0" || name == "template1"
+}
+
+// on connects to a database, calls f and disconnects.
+func (s *Server) on(ctx context.Context, database string, f func(*pgx.Conn) error) error {
+	return s.onWith(ctx, database, nil, f)
+}
+
+func (s *Server) onWith(ctx context.Context, database string, params map[string]string, f func(*pgx.Conn) error) error {
+	cfg, err := pgx.ParseConfig(s.dsn(database, s.target.User, s.target.Password))
+	if err != nil {
+		return redact(err)
+	}
+	// One round trip per statement and nothing prepared. Whatever settings
+	// the dump brought for its database do not hold for us.
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	cfg.RuntimeParams = map[string]string{
+		"application_name":                    "migration-gate",
+		"search_path":                         "",
+		"statement_timeout":                   "0",
+		"lock_timeout":                        "0",
+		"idle_in_transaction_session_timeout": "0",
+		"lc_messages":                         "C",
+		"role":                                "none",
+	}
+	for k, v := range params {
+		cfg.RuntimeParams[k] = v
+	}
+	if s.num >= 170000 {
+		cfg.RuntimeParams["event_triggers"] = "off" // ON login
+	}
+	c, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	// Closing says goodbye to the server, also when the context is done.
+	defer c.Close(context.WithoutCancel(ctx))
+	return f(c)
+}
+
+// dsn is the only place that spells a connection with its password.
+func (s *Server) dsn(database, user, password string) string {
+	u := url.URL{
+		Scheme:   "postgres",
+		User:     url.UserPassword(user, password),
+		Host:     net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port)),
+		Path:     "/" + database,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// redact drops the text of an error that may quote a connection string.
+func redact(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("the target's address cannot be read as a connection")
+	}
+	return err
+}
+
+// ownerPassword is derived from the administrator's, so that a later process
+// attaches without storing it. Whoever knows it cannot go back.
+func (s *Server) ownerPassword() string {
+	m := hmac.New(sha256.New, []byte(s.target.Password))
+	fmt.Fprintf(m, "%s %s", Owner, s.target.Handle.Run)
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// setOwner makes the migrating role what it must be, whatever a migration has
+// made of it, and shuts it out of the server's own databases.
+func (s *Server) setOwner(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, `DO $$ BEGIN
+		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '`+Owner+`') THEN CREATE ROLE `+Owner+`; END IF;
+	END $$`)
+	if err != nil {
+		return err
+	}
+	for _, sql := range []string{
+		"ALTER ROLE " + Owner + " LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT CONNECTION LIMIT -1" +
+			" VALID UNTIL 'infinity' PASSWORD '" + s.ownerPassword() + "'",
+		"ALTER ROLE " + Owner + " RESET ALL",
+		"REVOKE ALL ON DATABASE postgres FROM PUBLIC",
+		"REVOKE ALL ON DATABASE template1 FROM PUBLIC",
+	} {
+		if _, err := c.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createRoles makes roles that privileges, policies or migrations name. The
+// migrating role is a member of each, so it may hand objects to them.
+func createRoles(ctx context.Context, c *pgx.Conn, names []string) (skipped []string, err error) {
+	for _, name := range names {
+		if name == "" || name == Owner || strings.EqualFold(name, "public") {
+			continue
+		}
+		var there bool
+		if err := c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1)", name).Scan(&there); err != nil {
+			return skipped, err
+		}
+		if there {
+			continue
+		}
+		if strings.HasPrefix(name, "pg_") {
+			skipped = append(skipped, fmt.Sprintf("role %s: unknown to this server and a reserved name", name))
+			continue
+		}
+		if _, err := c.Exec(ctx, "CREATE ROLE "+ident(name)+" NOLOGIN"); err != nil {
+			return skipped, fmt.Errorf("create role %s: %w", name, err)
+		}
+		if _, err := c.Exec(ctx, "GRANT "+ident(name)+" TO "+Owner); err != nil {
+			return skipped, fmt.Errorf("grant role %s: %w", name, err)
+		}
+	}
+	return skipped, nil
+}
+
+func ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
+
+func literal(s string) string {
+	if strings.Contains(s, `\`) {
+		return ` E'` + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `'`, `''`) + `'`
+	}
+	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Settings are for the configuration of a throw-away server: fast, and without
+// changing what locks measure. They are computed from this machine's memory.
+//
+// What is deliberately left alone: max_parallel_maintenance_workers and jit
+// (they change how long CREATE INDEX, rewrites and backfills take, so they
+// should be production's), every timeout, max_locks_per_transaction.
+func Settings() map[string]string {
+	mem := memory()
+	return map[string]string{
+		// The files are thrown away: nothing needs to survive a power cut.
+		"fsync":              "off",
+		"full_page_writes":   "off",
+		"synchronous_commit": "off",
+		// As in production: under "minimal" rewrites and index builds log
+		// next to nothing, and WAL per statement would measure that.
+		"wal_level": "replica",
+		// Autovacuum takes locks of its own and runs when it pleases.
+		"autovacuum": "off",
+		// No checkpoint in the middle of a measured statement.
+		"max_wal_size":       "8GB",
+		"checkpoint_timeout": "1h",
+		// A quarter of what production would have: several clones share the
+		// page cache anyway.
+		"shared_buffers":       mib(mem/8, 128, 2048),
+		"maintenance_work_mem": mib(mem/32, 64, 512),
+		// Scans and rows written are read from the counters.
+		"track_counts": "on",
+		// Whether timestamp to timestamptz rewrites a table depends on it.
+		"timezone": "UTC",
+		// Messages are shown as they are, and in one language.
+		"lc_messages": "C",
+		// The only roles are the administrator and the migrating role, and
+		// both have passwords.
+		"password_encryption": "scram-sha-256",
+	}
+}
+
+// mib clamps bytes to a number of mebibytes, as the server spells it.
+func mib(bytes, low, high int64) string {
+	return fmt.Sprintf("%dMB", min(max(bytes>>20, low), high))
+}
+
+// memory of the machine or of the control group around this process, whichever
+// is less; 4 GiB where neither can be read.
+func memory() int64 {
+	total := int64(4 << 30)
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			f := strings.Fields(line)
+			if len(f) == 3 && f[0] == "MemTotal:" {
+				if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+					total = kib << 10
+				}
+			}
+		}
+	}
+	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		if b, err := os.ReadFile(limit); err == nil {
+			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
+				total = min(total, n)
+			}
+		}
+	}
+	return total
+}

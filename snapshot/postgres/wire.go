@@ -1,0 +1,210 @@
+package postgres
+
+import (
+	"bufio"
+	"compress/zlib"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+)
+
+// overWire restores an archive without pg_restore, in the order it would: one
+// connection, no parallel jobs. For servers that come without client programs,
+// and for archives newer than the program there is.
+func (r *restore) overWire(ctx context.Context) error {
+	in, err := r.counted(ctx)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	a, err := archive.Read(bufio.NewReaderSize(in, 1<<20))
+	if err != nil {
+		return err
+	}
+	w := &wire{a: a, byID: map[int]*archive.Entry{}, ownPath: true}
+	for i := range a.Entries {
+		e := &a.Entries[i]
+		w.byID[e.ID] = e
+		if e.Desc == "SEARCHPATH" {
+			w.ownPath = false
+		}
+	}
+	return r.loading(ctx, func(l *loader) error {
+		w.l = l
+		// pg_restore's passes: everything, with the data between pre-data
+		// and post-data; then privileges; then what must not run before them.
+		if err := w.pass(ctx, func(e *archive.Entry) bool { return e.Section != postData && !isLate(e) && !isACL(e) }); err != nil {
+			return err
+		}
+		if err := a.Walk(func(b archive.Block) error { return w.data(ctx, b) }); err != nil {
+			return err
+		}
+		for _, want := range []func(*archive.Entry) bool{
+			func(e *archive.Entry) bool { return e.Section == postData && !isLate(e) && !isACL(e) },
+			isACL, isLate,
+		} {
+			if err := w.pass(ctx, want); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const postData = 4
+
+type wire struct {
+	a    *archive.Archive
+	l    *loader
+	byID map[int]*archive.Entry
+	// ownPath: old archives leave the search path to pg_restore.
+	ownPath bool
+}
+
+func isACL(e *archive.Entry) bool { return e.Desc == "ACL" || e.Desc == "DEFAULT ACL" }
+
+func isLate(e *archive.Entry) bool {
+	return e.Desc == "MATERIALIZED VIEW DATA" || e.Desc == "EVENT TRIGGER" || e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EVENT TRIGGER ")
+}
+
+func (w *wire) pass(ctx context.Context, want func(*archive.Entry) bool) error {
+	for i := range w.a.Entries {
+		e := &w.a.Entries[i]
+		if !want(e) || strings.TrimSpace(e.Defn) == "" {
+			continue
+		}
+		switch e.Desc {
+		case "DATABASE", "DATABASE PROPERTIES", "EXTENSION", "SUBSCRIPTION", "SECURITY LABEL":
+			continue // done, or nothing for this database
+		case "SCHEMA":
+			// An extension may have needed it already, and public is there.
+			if err := w.l.exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+ident(e.Tag)); err != nil {
+				return w.on(e, err)
+			}
+			continue
+		case "BLOB METADATA", "BLOB":
+			if err := w.objects(ctx, e); err != nil {
+				return w.on(e, err)
+			}
+			continue
+		}
+		if err := w.prepare(ctx, e); err != nil {
+			return w.on(e, err)
+		}
+		if err := w.l.stream(ctx, newSplitter(bufio.NewReader(strings.NewReader(e.Defn)))); err != nil {
+			return w.on(e, err)
+		}
+	}
+	return nil
+}
+
+// prepare sets what pg_restore sets itself between entries.
+func (w *wire) prepare(ctx context.Context, e *archive.Entry) error {
+	if w.ownPath && e.Namespace != "" {
+		if err := w.l.exec(ctx, "SET search_path = "+ident(e.Namespace)+", pg_catalog"); err != nil {
+			return err
+		}
+	}
+	if e.AccessMethod != "" {
+		return w.l.exec(ctx, "SET default_table_access_method = "+ident(e.AccessMethod))
+	}
+	return nil
+}
+
+// objects makes large objects: one with its SQL, or a list of OIDs (1.16).
+func (w *wire) objects(ctx context.Context, e *archive.Entry) error {
+	if e.Desc == "BLOB" {
+		return w.l.run(ctx, strings.TrimRight(e.Defn, "; \n"))
+	}
+	for oid := range strings.FieldsSeq(e.Defn) {
+		if _, err := strconv.ParseUint(oid, 10, 32); err != nil {
+			return fmt.Errorf("%q is no large object", oid)
+		}
+		if err := w.l.exec(ctx, "SELECT pg_catalog.lo_create("+oid+")"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *wire) on(e *archive.Entry, err error) error {
+	return fmt.Errorf("%s %s: %w", e.Desc, e.Tag, err)
+}
+
+// data restores one block.
+func (w *wire) data(ctx context.Context, b archive.Block) error {
+	e := w.byID[b.ID]
+	if e == nil {
+		return fmt.Errorf("a block of data belongs to entry %d, which the table of contents does not have", b.ID)
+	}
+	in, done, err := w.decompress(b.Data)
+	if err != nil {
+		return w.on(e, err)
+	}
+	defer done()
+	switch {
+	case b.Object != 0:
+		err = w.l.largeObject(ctx, b.Object, in)
+	case e.Copy != "":
+		if err = w.prepare(ctx, e); err == nil {
+			err = w.l.copy(ctx, strings.TrimRight(e.Copy, "; \n"), in)
+		}
+	default: // INSERTs
+		err = w.l.stream(ctx, newSplitter(bufio.NewReaderSize(in, 1<<20)))
+	}
+	if err != nil {
+		return w.on(e, err)
+	}
+	return nil
+}
+
+func (w *wire) decompress(r io.Reader) (io.Reader, func(), error) {
+	switch w.a.Compression {
+	case "none":
+		return r, func() {}, nil
+	case "gzip":
+		z, err := zlib.NewReader(r)
+		if errors.Is(err, io.EOF) { // an empty block has no stream at all
+			return strings.NewReader(""), func() {}, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, func() { z.Close() }, nil
+	case "zstd":
+		z, err := zstd.NewReader(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	return nil, nil, fmt.Errorf("its data is compressed with %s, which needs a matching pg_restore; install the client programs of PostgreSQL %s, or dump with --compress=gzip",
+		w.a.Compression, w.a.DumpVersion)
+}
+
+// largeObject writes one in pieces.
+func (l *loader) largeObject(ctx context.Context, oid uint32, in io.Reader) error {
+	buf := make([]byte, 256<<10)
+	for at := int64(0); ; {
+		n, err := io.ReadFull(in, buf)
+		if n > 0 {
+			if _, err := l.c.Exec(ctx, "SELECT pg_catalog.lo_put($1, $2, $3)", oid, at, buf[:n]); err != nil {
+				return err
+			}
+			at += int64(n)
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
