@@ -1,9 +1,14 @@
 package migration
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
+
+// copyStdin recognises the chunk that data would follow.
+var copyStdin = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+STDIN\b`)
 
 const gooseDocs = "see goose's documentation of SQL migrations"
 
@@ -26,7 +31,7 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 		p := newParser()
 		for i, chunk := range r.chunks {
 			if err := p.batch(chunk, i); err != nil {
-				return nil, nil, err
+				return nil, nil, gooseRemedy(err)
 			}
 		}
 		s.Statements = p.done()
@@ -42,6 +47,16 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 		}
 	}
 	return up, down, nil
+}
+
+// gooseRemedy explains what cuts a string or a body in two.
+func gooseRemedy(err error) error {
+	var e *InputError
+	if errors.As(err, &e) && strings.Contains(e.Message, "never closed") {
+		e.Remedy = "goose ends a statement at each line that ends with a semicolon: " +
+			"put it between -- +goose StatementBegin and -- +goose StatementEnd if it holds such a line, else " + e.Remedy
+	}
+	return err
 }
 
 // outlineGoose tells which scripts a file has, without reading any SQL.
@@ -130,6 +145,9 @@ func (r *gooseReader) read() error {
 // unfinished refuses text that no semicolon ended.
 func (r *gooseReader) unfinished() error {
 	if off, ok := r.buf.first(); ok {
+		if n := len(r.chunks); n > 0 && copyStdin.MatchString(r.chunks[n-1].text) {
+			return r.src.errorAt(off, "goose cannot send the data of COPY … FROM stdin", "load the rows with INSERT")
+		}
 		return r.src.errorAt(off, "goose finds no end of this statement: no line of it ends with a semicolon", "end it with one")
 	}
 	return nil
