@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ type app struct {
 	progress *progress.Progress // keeps the phases' durations, too
 
 	mu     sync.Mutex
-	struck string // the first phase to end after its context had
+	open   []string // phases under way, innermost last
+	struck string   // the first phase to end after its context had
 }
 
 func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *app {
@@ -47,14 +49,31 @@ func (a *app) phase(ctx context.Context, name string) (end func()) {
 // tracked is a phase whose progress can be told.
 func (a *app) tracked(ctx context.Context, name string) (t tracker, end func()) {
 	t = tracker{a.progress.Phase(name)}
+	a.mu.Lock()
+	a.open = append(a.open, name)
+	a.mu.Unlock()
 	return t, sync.OnceFunc(func() {
 		t.Done()
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		if i := slices.Index(a.open, name); i >= 0 {
+			a.open = slices.Delete(a.open, i, i+1)
+		}
 		if ctx.Err() != nil && a.struck == "" {
 			a.struck = name
 		}
 	})
+}
+
+// struckPhase is the phase that the end of the run's context struck: the
+// first to end after it, or where an error left its phases open the innermost.
+func (a *app) struckPhase() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.struck == "" && len(a.open) > 0 {
+		return a.open[len(a.open)-1]
+	}
+	return a.struck
 }
 
 // tracker tells how far a phase is, in the words of whoever calls.

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/rule"
@@ -62,21 +61,22 @@ func run(ctx context.Context, env Env, grammar any) (code int) {
 		}
 	}()
 	args := arguments(env.Args)
-	parser, err := config.New(grammar, ruleIDs(), kong.Description(description), kong.Writers(env.Stdout, env.Stderr))
+	parser, err := config.New(grammar, description, ruleIDs())
 	if err != nil {
 		return fail(env, err)
 	}
 	if len(args) == 0 {
-		env.Stdout = env.Stderr // help that nobody asked for
-		parser, _ = config.New(grammar, nil, kong.Description(description), kong.Writers(env.Stderr, env.Stderr))
-		_, _ = parser.Parse([]string{"--help"}, nil, env.Dir)
+		_ = parser.Help(env.Stderr, nil)
 		return exitUndecided
 	}
 	vars := config.NewEnv(env.Environ)
 	parsed, err := parser.Parse(args, vars, env.Dir)
 	if errors.Is(err, config.ErrHelp) {
-		return exitPass
-	} else if err != nil {
+		if err = parser.Help(env.Stdout, args); err == nil {
+			return gate.Pass.ExitCode()
+		}
+	}
+	if err != nil {
 		return fail(env, err)
 	}
 	a := newApp(env, vars, parsed, globals(grammar))

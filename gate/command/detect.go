@@ -10,7 +10,6 @@ import (
 )
 
 func (c *detectCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	defer a.phase(ctx, "detect")()
 	change, err := a.detect(ctx, c.Migrations)
 	if err != nil {
 		return gate.Error, err

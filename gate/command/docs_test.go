@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write generated documentation instead o
 // table is the option table of the real grammar.
 func table(t *testing.T) []config.Option {
 	t.Helper()
-	p, err := config.New(&cli{}, ruleIDs())
+	p, err := config.New(&cli{}, description, ruleIDs())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 
 // Exit codes beyond those of verdicts (gate.Verdict.ExitCode).
 const (
-	exitPass        = 0
 	exitUndecided   = 2
 	exitInterrupted = 130
 )
@@ -37,30 +36,43 @@ type timeoutError struct{ after time.Duration }
 func (e *timeoutError) Error() string { return "--timeout " + shortDuration(e.after) + " is over" }
 
 // interruptedError says that the caller cancelled the run.
-type interruptedError struct{ phase string }
+type interruptedError struct{ during string }
 
-func (e *interruptedError) Error() string {
-	if e.phase == "" {
-		return "interrupted"
-	}
-	return "interrupted during " + e.phase
+func (e *interruptedError) Error() string { return "interrupted" + e.during }
+
+// cleanupError says what a run made and could not remove; it is told whatever
+// else went wrong.
+type cleanupError struct {
+	what string // in the infinitive: "remove the server"
+	err  error
 }
+
+func (e *cleanupError) Error() string { return e.what + ": " + e.err.Error() }
+
+func (e *cleanupError) Unwrap() error { return e.err }
 
 // outcome words a command's error: one that comes of an interruption or of
 // the timeout says so instead of what happened to be under way.
 func (a *app) outcome(parent, ctx context.Context, err error) error {
-	if parent.Err() != nil {
-		return &interruptedError{a.struck}
+	during := ""
+	if p := a.struckPhase(); p != "" {
+		during = " during " + p
 	}
 	var timeout *timeoutError
-	if ctx.Err() != nil && errors.As(context.Cause(ctx), &timeout) {
-		during := ""
-		if a.struck != "" {
-			during = " during " + a.struck
-		}
-		return &usageError{timeout.Error() + during, "raise it where that may take longer"}
+	var reason error
+	switch {
+	case parent.Err() != nil:
+		reason = &interruptedError{during}
+	case ctx.Err() != nil && errors.As(context.Cause(ctx), &timeout):
+		reason = &usageError{timeout.Error() + during, "raise it where that may take longer"}
+	default:
+		return err
 	}
-	return err
+	var left *cleanupError
+	if errors.As(err, &left) {
+		return errors.Join(reason, left)
+	}
+	return reason
 }
 
 // fail prints an error as one line and returns the exit code it means.

@@ -99,6 +99,24 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
+func TestWhatCouldNotBeRemovedIsTold(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	code, stderr := try(t, ctx, func(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
+		a.phase(ctx, "restore") // left open, as by an early return
+		defer closing(ctx, &err, "remove the server", func(ctx context.Context) error {
+			if ctx.Err() != nil {
+				t.Error("cleanup runs on a context that is over")
+			}
+			return errors.New("permission denied")
+		})
+		interrupt()
+		return gate.Error, ctx.Err()
+	})
+	if want := "migration-gate: interrupted during restore; remove the server: permission denied\n"; code != 130 || stderr != want {
+		t.Errorf("exit code %d, stderr %q; want 130, %q", code, stderr, want)
+	}
+}
+
 func TestVerdictReachedBeforeInterruptionStands(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	code, _ := try(t, ctx, func(context.Context, *app) (gate.Verdict, error) {

@@ -205,7 +205,7 @@ func parseFile(t *testing.T, text string) error {
 			t.Fatal(err)
 		}
 	}
-	p, err := config.New(&cli{}, ruleIDs())
+	p, err := config.New(&cli{}, description, ruleIDs())
 	if err != nil {
 		t.Fatal(err)
 	}

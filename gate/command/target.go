@@ -89,7 +89,7 @@ func closing(ctx context.Context, err *error, what string, f func(context.Contex
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if e := f(ctx); e != nil {
-		*err = errors.Join(*err, fmt.Errorf("%s: %w", what, e))
+		*err = errors.Join(*err, &cleanupError{what, e})
 	}
 }
 

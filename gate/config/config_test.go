@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
@@ -65,7 +63,7 @@ func parse(t *testing.T, in input) (*checkCmd, *config.Parsed, error) {
 		}
 	}
 	var g grammar
-	p, err := config.New(&g, ruleIDs, kong.Writers(new(bytes.Buffer), new(bytes.Buffer)))
+	p, err := config.New(&g, "", ruleIDs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +297,7 @@ func TestLongEndingIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".migration-gate.yaml"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p, err := config.New(&grammar{}, nil)
+	p, err := config.New(&grammar{}, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

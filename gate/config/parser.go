@@ -29,8 +29,8 @@ func (e *Error) Error() string {
 	return e.Where + ": " + e.Message
 }
 
-// ErrHelp is returned once help was asked for and printed.
-var ErrHelp = errors.New("help was printed")
+// ErrHelp says that help was asked for; Parser.Help prints it.
+var ErrHelp = errors.New("help is wanted")
 
 // Parser reads command lines for one grammar: a pointer to a struct of kong
 // commands that embed this package's groups.
@@ -73,18 +73,15 @@ type Setting struct{ Name, Value, Origin string }
 
 // New builds a parser. grammar is filled by Parse; rules are the ids that the
 // file's rules: may name. An error is a fault in the grammar.
-func New(grammar any, rules []string, more ...kong.Option) (*Parser, error) {
+func New(grammar any, description string, rules []string) (*Parser, error) {
 	p := &Parser{rules: rules}
-	app := []kong.Option{
-		kong.Name("migration-gate"), kong.NoDefaultHelp(),
-		kong.Exit(func(int) {}), // never called: help is printed by Parse
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: p.help}),
+	k, err := kong.New(grammar,
+		kong.Name("migration-gate"), kong.Description(description), kong.NoDefaultHelp(),
 		kong.FlagNamer(dashed), kong.AutoGroup(autoGroup),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(p.decode)),
 		kong.KindMapper(reflect.Int64, kong.MapperFunc(p.decode)),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(p.decode)),
-	}
-	k, err := kong.New(grammar, append(app, more...)...)
+	)
 	if err != nil {
 		return nil, fmt.Errorf("build command line: %w", err)
 	}
@@ -120,42 +117,15 @@ func (p *Parser) decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return err
 }
 
-// help adds the values and the default to an option's help.
-func (p *Parser) help(v *kong.Value) string {
-	if v.Flag == nil {
-		return v.Help
-	}
-	o := newOption(v.Flag)
-	text := v.Help
-	if len(o.Values) > 1 {
-		text += " One of: " + strings.Join(o.Values, ", ") + "."
-	}
-	if o.Default != "" && o.Placeholder != "" { // else kong shows the default as the value
-		text += " Default: " + o.Default + "."
-	}
-	return text
-}
-
-func autoGroup(_ kong.Visitable, flag *kong.Flag) *kong.Group {
-	title := groupOf(flag.Name)
-	if title == "" {
-		return nil
-	}
-	return &kong.Group{Key: title, Title: title + ":"}
-}
-
 // Parse reads the arguments (without the program's name), completed from the
 // environment and the file, as seen from the directory cwd. Mistakes of the
-// user's are an *Error; ErrHelp says that help was asked for and printed.
+// user's are an *Error; ErrHelp says that help was asked for.
 func (p *Parser) Parse(args []string, env Env, cwd string) (*Parsed, error) {
 	ctx, err := kong.Trace(p.kong, args)
 	if err != nil {
 		return nil, &Error{Message: err.Error()}
 	}
 	if helpWanted(args) {
-		if err := kong.DefaultHelpPrinter(kong.HelpOptions{Compact: true, WrapUpperBound: 100, ValueFormatter: p.help}, ctx); err != nil {
-			return nil, err
-		}
 		return nil, ErrHelp
 	}
 	if ctx.Error != nil {

@@ -7,20 +7,6 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// helpWanted reports whether --help stands on the command line before any --,
-// even where the rest does not parse.
-func helpWanted(args []string) bool {
-	for _, a := range args {
-		switch a {
-		case "--":
-			return false
-		case "--help", "-h":
-			return true
-		}
-	}
-	return false
-}
-
 // usageError says what is wrong with the command line as a whole, with the
 // nearest name or the command that knows the flag.
 func (p *Parser) usageError(ctx *kong.Context, args []string) error {
