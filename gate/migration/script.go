@@ -34,9 +34,9 @@ func (p *parser) batch(src *source, n int) error {
 	}
 	p.escapes = escapes
 	for _, pc := range pieces {
-		off, line, _ := src.position(pc.start)
+		off, line, col := src.position(pc.start)
 		st := Statement{
-			File: src.file, Line: line, EndLine: src.line(pc.dataEnd - 1), Offset: off,
+			File: src.file, Line: line, EndLine: src.line(pc.dataEnd - 1), Column: col, Offset: off,
 			SQL: src.text[pc.start:pc.end], Batch: n, CopyData: pc.copyData,
 		}
 		var calls []string
