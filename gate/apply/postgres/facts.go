@@ -258,7 +258,7 @@ func (f *facts) read(oid string, r relation, did counters, version int, out *obs
 	default:
 		return
 	}
-	rows := did.tuples
+	rows := did.tuples / max(did.scans, 1) // a rewrite reads the new table again for each index
 	if ddl {
 		rows = max(rows, r.rows)
 	}
@@ -278,7 +278,7 @@ func isDDL(st *migration.Statement) bool {
 	return false
 }
 
-// sizes adds the relations whose file is new.
+// sizes adds the relations whose file is new. It comes after the scans.
 func (f *facts) sizes(ctx context.Context, s *Session, oids []string, out *observe.Facts) error {
 	if len(oids) == 0 {
 		return nil
@@ -295,6 +295,9 @@ func (f *facts) sizes(ctx context.Context, s *Session, oids []string, out *obser
 	for i, oid := range oids {
 		n, _ := strconv.ParseInt(string(rows[0][i]), 10, 64) // null: gone already
 		out.Files = append(out.Files, observe.FileFact{Object: oid, Bytes: n})
+		if n == 0 { // TRUNCATE builds the indexes of nothing, which counts as scans
+			out.Scans = slices.DeleteFunc(out.Scans, func(f observe.ScanFact) bool { return f.Object == oid })
+		}
 	}
 	return nil
 }
