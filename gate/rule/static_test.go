@@ -2,7 +2,6 @@ package rule_test
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -182,5 +181,3 @@ func checkSQL(t *testing.T, sql string) []migration.Statement {
 	}
 	return statements
 }
-
-func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
