@@ -218,7 +218,9 @@ func address(ctx context.Context, cli *client.Client, id string, r route) (netip
 }
 
 // wait probes the server until it takes sessions, while it watches that the
-// container lives: one that died looks just like a slow one from outside.
+// container lives (one that died looks just like a slow one from outside), and
+// whether the server is ready when seen from inside: then this route does not
+// lead to it. A connection refused would not tell: it may come from elsewhere.
 func wait(ctx context.Context, cli *client.Client, id string, addr netip.AddrPort, r route) error {
 	dial := addr.String()
 	if r.host != "" {
@@ -226,21 +228,18 @@ func wait(ctx context.Context, cli *client.Client, id string, addr netip.AddrPor
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	begun := time.Now()
-	var met bool // somebody is there at all
+	inside := &inside{tools: tools{cli: cli, id: id}, next: time.Now().Add(3 * time.Second)}
 	for n := 0; ; n++ {
 		err := probe(ctx, dial)
 		if err == nil {
 			return nil
 		}
-		reached := errors.Is(err, errNoAnswer) || errors.Is(err, errStarting) || errors.Is(err, syscall.ECONNREFUSED)
-		met = met || reached
-		if n%10 == 9 || !reached {
+		if n%10 == 9 || !quick(err) {
 			if err := stopped(ctx, cli, id, nil); err != nil {
 				return err
 			}
 		}
-		if !met && time.Since(begun) > 5*time.Second {
+		if inside.readyFor(ctx) > 3*time.Second {
 			return &unreachable{dial, r.why, err}
 		}
 		select {
@@ -252,6 +251,36 @@ func wait(ctx context.Context, cli *client.Client, id string, addr netip.AddrPor
 		case <-tick.C:
 		}
 	}
+}
+
+// quick is an answer that cost no time, as all of a starting server's are.
+func quick(err error) bool {
+	return errors.Is(err, errNoAnswer) || errors.Is(err, errStarting) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// inside looks at the server from within its container, once a second.
+type inside struct {
+	tools
+	next, since time.Time
+}
+
+// readyFor is how long the server is known to take sessions over TCP inside;
+// 0 where it does not, or nobody can tell.
+func (i *inside) readyFor(ctx context.Context) time.Duration {
+	if now := time.Now(); now.After(i.next) {
+		i.next = now.Add(time.Second)
+		code, err := i.exec(ctx, "", nil, []string{"pg_isready", "-q", "-h", "127.0.0.1", "-p", "5432"}, nil, nil, nil)
+		switch {
+		case err != nil || code != 0:
+			i.since = time.Time{}
+		case i.since.IsZero():
+			i.since = now
+		}
+	}
+	if i.since.IsZero() {
+		return 0
+	}
+	return time.Since(i.since)
 }
 
 // stopped is otherwise for a container that runs, and says what one that ended
