@@ -30,14 +30,17 @@ func (d *document) encode() ([]byte, error) {
 // escapeInvisible rewrites invisible runes beyond ASCII as \uXXXX. Outside
 // strings JSON has none, and encoding/json has escaped those below 0x20.
 func escapeInvisible(raw []byte) []byte {
-	if !bytes.ContainsFunc(raw, func(r rune) bool { return r >= 0x7f && gate.Invisible(r) }) {
+	// The replacement character too: encoding/json escapes it where it stands
+	// for broken UTF-8 and not where it was one, and a copy must read alike.
+	escaped := func(r rune) bool { return r >= 0x7f && gate.Invisible(r) || r == utf8.RuneError }
+	if !bytes.ContainsFunc(raw, escaped) {
 		return raw
 	}
 	out := make([]byte, 0, len(raw)+64)
 	for len(raw) > 0 {
 		r, n := utf8.DecodeRune(raw)
 		switch {
-		case r < 0x7f || !gate.Invisible(r):
+		case !escaped(r):
 			out = append(out, raw[:n]...)
 		case r > 0xffff:
 			r -= 0x10000

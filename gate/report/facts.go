@@ -89,7 +89,7 @@ func tableOf(w *gate.LockWindow) string { return cmp.Or(w.Table, w.Relation) }
 // budget is the tightest limit that applies to a window. A partition that no
 // pattern names goes by its root's.
 func budget(obs *gate.Observation, p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
-	if !judged(w) {
+	if !judged(w) || !hasLimits(p) {
 		return 0, false
 	}
 	table := tableOf(w)
@@ -107,6 +107,11 @@ func budget(obs *gate.Observation, p gate.Policy, w *gate.LockWindow) (time.Dura
 		return writes, true
 	}
 	return 0, false
+}
+
+// hasLimits is false for a report that came without its policy.
+func hasLimits(p gate.Policy) bool {
+	return p.MaxExclusive != 0 || p.MaxWriteBlock != 0 || len(p.Tables) > 0 || p.FailOn != ""
 }
 
 // overBudget reports whether a window lasted too long, by its upper bound, or

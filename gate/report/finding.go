@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -28,7 +27,7 @@ func (t *text) finding(f *gate.Finding) {
 	code := severityColor(f.Severity)
 	t.line("")
 	head := fmt.Sprintf("%s[%s]", f.Severity, oneLine(f.Rule))
-	for i, l := range wrap(head+": "+oneLine(f.Message), t.opt.Width) {
+	for i, l := range wrap(head+": "+oneLine(f.Message), t.opt.Width-2) {
 		if i == 0 {
 			l = t.paint(code, head) + t.paint(bold, strings.TrimPrefix(l, head))
 		} else {
@@ -50,7 +49,7 @@ func (t *text) finding(f *gate.Finding) {
 		t.line("%s %s", blank, t.paint(blue, "|"))
 	}
 	for _, n := range t.notes(f, t.told) {
-		for i, l := range wrap(n.label+": "+n.text, t.opt.Width-gutter-3) {
+		for i, l := range wrap(n.label+": "+n.text, t.opt.Width-gutter-5) {
 			switch i {
 			case 0:
 				t.line("%s %s %s%s", blank, t.paint(blue, "="), t.paint(bold, n.label), strings.TrimPrefix(l, n.label))
@@ -92,7 +91,7 @@ func (t *text) fix(f *gate.Finding, blank string) {
 		return
 	}
 	if !isSQL(fix) {
-		for i, l := range wrap("help: "+fix, t.opt.Width-len(blank)-3) {
+		for i, l := range wrap("help: "+fix, t.opt.Width-len(blank)-5) {
 			if i == 0 {
 				t.line("%s %s %s%s", blank, t.paint(blue, "="), t.paint(green, "help"), strings.TrimPrefix(l, "help"))
 			} else {
@@ -133,7 +132,7 @@ func (t *text) sourceLine(l sourceLine, gutter int, f *gate.Finding, code string
 	// Columns count characters, as servers do.
 	runes := []rune(l.text)
 	before := expandTabs(string(runes[:min(f.Column-1, len(runes))]))
-	if w := runewidth.StringWidth(before); w < room {
+	if w := columnsOf(before); w < room {
 		t.line("%s %s %s%s", strings.Repeat(" ", gutter), t.paint(blue, "|"), strings.Repeat(" ", w), t.paint(code, "^"))
 	}
 }
@@ -174,17 +173,21 @@ func (m *model) fileLines(file, sql string, first int) []string {
 	if m.opt.Source == nil {
 		return nil
 	}
-	raw, ok := m.opt.Source(file)
-	if !ok {
-		return nil
+	lines, known := m.files[file]
+	if !known {
+		if raw, ok := m.opt.Source(file); ok {
+			lines = strings.Split(unixLines(strings.TrimPrefix(string(raw), "\ufeff")), "\n")
+		}
+		m.files[file] = lines
 	}
-	normal := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
-	lines := strings.Split(normal(string(bytes.TrimPrefix(raw, []byte("\ufeff")))), "\n")
-	if first < 1 || first > len(lines) || !strings.Contains(strings.Join(lines[first-1:], "\n"), normal(sql)) {
+	sql = unixLines(sql)
+	if end := first + strings.Count(sql, "\n"); first < 1 || end > len(lines) || !strings.Contains(strings.Join(lines[first-1:end], "\n"), sql) {
 		return nil
 	}
 	return lines
 }
+
+func unixLines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
 
 // cutSource keeps the beginning and the end of a long statement.
 func (m *model) cutSource(ls []sourceLine) []sourceLine {
@@ -198,7 +201,7 @@ func (m *model) cutSource(ls []sourceLine) []sourceLine {
 }
 
 func tidyLine(s string) string {
-	return strings.TrimRight(strings.ReplaceAll(gate.Printable(s), "\n", " "), " \t\r")
+	return strings.TrimRight(strings.ReplaceAll(gate.Printable(cutRunes(s, maxLine)), "\n", " "), " \t\r")
 }
 
 // expandTabs sets tabs to stops of four columns.

@@ -44,17 +44,17 @@ func (m *model) ground() []fact {
 		v += ": " + plural(int64(len(o.Migrations)), "migration") + ", " + plural(int64(len(m.statements)), "statement")
 		fs = append(fs, fact{"change", v})
 	}
-	if len(m.statements) > 0 {
+	if len(m.statements) > 0 && hasLimits(m.r.Policy) {
 		p := m.r.Policy
 		v := "reads blocked at most " + duration(exactMS(p.MaxExclusive)) + ", writes " + duration(exactMS(p.MaxWriteBlock))
 		if n := len(p.Tables); n > 0 {
 			v += fmt.Sprintf(" (other limits for %s)", plural(int64(n), "table pattern"))
 		}
 		if p.Reversal != "" {
-			v += "; reversal " + string(p.Reversal)
+			v += "; reversal " + oneLine(string(p.Reversal))
 		}
 		if p.FailOn != "" {
-			v += "; fails on " + string(p.FailOn)
+			v += "; fails on " + oneLine(string(p.FailOn))
 		}
 		fs = append(fs, fact{"limits", v})
 	}
@@ -133,7 +133,7 @@ func (m *model) leftovers() []leftover {
 	}
 	var ls []leftover
 	for _, c := range rev.Changes {
-		l := leftover{what: c.What, by: by(c.Migration)}
+		l := leftover{what: oneLine(c.What), by: by(c.Migration)}
 		switch {
 		case c.Before != nil && c.After != nil && c.Before.Name != c.After.Name:
 			l.object = c.Before.Kind + " " + c.Before.Name + " is now " + c.After.Name
@@ -195,7 +195,7 @@ func (m *model) quote(s string) string { return clip(oneLine(s), 60, m.glyph.ell
 
 // reverseSummary says how much was compared.
 func (m *model) reverseSummary(n int) string {
-	contract := cmp.Or(string(m.r.Policy.Reversal), "forward-only")
+	contract := cmp.Or(oneLine(string(m.r.Policy.Reversal)), "forward-only")
 	what := "nothing differs from before"
 	if n > 0 {
 		what = plural(int64(n), "difference") + " to before"

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
 
@@ -112,48 +113,88 @@ func and(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
+// maxLine is what of one text is ever shown on one line: a statement may
+// carry megabytes.
+const maxLine = 8 << 10
+
 // oneLine folds white space, line feeds included, into single spaces.
-func oneLine(s string) string { return strings.Join(strings.Fields(gate.Printable(s)), " ") }
+func oneLine(s string) string {
+	if len(s) > maxLine {
+		s = cutRunes(s, maxLine) + "..."
+	}
+	return strings.Join(strings.Fields(gate.Printable(s)), " ")
+}
+
+// cutRunes shortens s to at most n bytes between runes.
+func cutRunes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
 
 // clip shortens s to a display width, ending in mark where it cut.
 func clip(s string, width int, mark string) string {
-	if runewidth.StringWidth(s) <= width {
+	if len(s) <= width {
 		return s
 	}
-	return runewidth.Truncate(s, max(width, runewidth.StringWidth(mark)), mark)
+	s = cutRunes(s, 16*max(width, 64)) // measuring megabytes takes its time
+	if columnsOf(s) <= width {
+		return s
+	}
+	return runewidth.Truncate(s, max(width, columnsOf(mark)), mark)
 }
 
 // clipLeft is clip for paths, whose end says most.
 func clipLeft(s string, width int, mark string) string {
-	w := runewidth.StringWidth(s)
+	w := columnsOf(s)
 	if w <= width {
 		return s
 	}
-	return runewidth.TruncateLeft(s, w-width+runewidth.StringWidth(mark), mark)
+	return runewidth.TruncateLeft(s, w-width+columnsOf(mark), mark)
+}
+
+// columnsOf is the display width of s.
+func columnsOf(s string) int {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return runewidth.StringWidth(s)
+		}
+	}
+	return len(s)
 }
 
 // pad fills s with blanks to a display width.
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-runewidth.StringWidth(s)))
+	return s + strings.Repeat(" ", max(0, width-columnsOf(s)))
 }
 
 func padLeft(s string, width int) string {
-	return strings.Repeat(" ", max(0, width-runewidth.StringWidth(s))) + s
+	return strings.Repeat(" ", max(0, width-columnsOf(s))) + s
 }
 
 // wrap breaks text at blanks so that no line is wider than width, unless a
 // single word is.
 func wrap(s string, width int) []string {
 	var lines []string
-	var line string
+	var line strings.Builder
+	at := 0
 	for _, word := range strings.Fields(s) {
-		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) > width {
-			lines, line = append(lines, line), ""
+		w := columnsOf(word)
+		if at > 0 && at+1+w > width {
+			lines = append(lines, line.String())
+			line.Reset()
+			at = 0
 		}
-		if line != "" {
-			line += " "
+		if at > 0 {
+			line.WriteByte(' ')
+			at++
 		}
-		line += word
+		line.WriteString(word)
+		at += w
 	}
-	return append(lines, line)
+	return append(lines, line.String())
 }

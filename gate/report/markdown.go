@@ -124,7 +124,7 @@ func (md *markdown) locks() {
 	if cut > 0 {
 		tail = fmt.Sprintf("\n_and %s more that blocked for less, in the JSON report._\n", plural(int64(cut), "lock"))
 	}
-	md.block(shareLocks, "\n### Locks on tables that were there before\n\n| table | mode | blocks | held | budget | taken at |\n|---|---|---|---|---|---|\n", tail, lines, more)
+	md.block(shareLocks, "\n### Locks on existing tables\n\n| table | mode | blocks | held | budget | taken at |\n|---|---|---|---|---|---|\n", tail, lines, more)
 }
 
 // gantt draws the windows on the apply walk's time axis.

@@ -103,16 +103,11 @@ func cutLines(s string, n int, comment string) string {
 	}
 	cut := strings.LastIndexByte(s[:n], '\n')
 	if cut <= 0 {
-		cut = n
-		for cut > 0 && !isRuneStart(s[cut]) {
-			cut--
-		}
+		cut = len(cutRunes(s, n))
 	}
 	rest := s[cut:]
 	return s[:cut] + fmt.Sprintf("\n%s cut here: %s more\n", comment, plural(int64(len(rest)), "byte"))
 }
-
-func isRuneStart(c byte) bool { return c&0xc0 != 0x80 }
 
 // ganttLabel keeps what Mermaid's gantt syntax cannot take for its own.
 func ganttLabel(s string) string {

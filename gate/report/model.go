@@ -22,7 +22,8 @@ type model struct {
 	counts     counts
 	statements []statement
 	rows       []lockRow
-	endMS      float64 // of the apply walk, for the timeline
+	files      map[string][]string // lines read by Source; nil: not there
+	endMS      float64             // of the apply walk, for the timeline
 }
 
 // statement is one statement of an up script, with what it did.
@@ -71,7 +72,7 @@ func newModel(r gate.Report, opt Options) *model {
 	if opt.Width <= 0 {
 		opt.Width = 100
 	}
-	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs}
+	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs, files: map[string][]string{}}
 	if opt.Unicode {
 		m.glyph = unicodeGlyphs
 	}
@@ -141,7 +142,7 @@ func (m *model) groupLocks() {
 	// The table lock of a DML statement says nothing beside its row locks.
 	m.rows = slices.DeleteFunc(m.rows, func(r lockRow) bool {
 		_, dml := index[key{r.table, r.mode, true}]
-		return dml && !r.rowLocks && !r.budgeted
+		return dml && !r.rowLocks && !r.blocksData()
 	})
 	for i := range m.rows {
 		m.rows[i].setLabel()
@@ -165,6 +166,11 @@ func (r *lockRow) add(m *model, w gate.LockWindow) {
 		}
 		r.over = r.over || overBudget(m.obs, &w, limit)
 	}
+}
+
+// blocksData reports whether reads or writes were blocked, not DDL alone.
+func (r *lockRow) blocksData() bool {
+	return slices.Contains(r.blocks, "reads") || slices.Contains(r.blocks, "writes")
 }
 
 // setLabel names the table, or the one part of it that was locked alone.
@@ -301,7 +307,7 @@ func (m *model) worst() *lockRow {
 	var worst *lockRow
 	for i := range m.rows {
 		r := &m.rows[i]
-		if r.rowLocks || !r.budgeted || !r.measured {
+		if r.rowLocks || !r.blocksData() || !r.measured {
 			continue
 		}
 		if worst == nil || r.worst.AtMostMS > worst.worst.AtMostMS {
@@ -352,7 +358,11 @@ func (m *model) headline() string {
 	}
 	s := m.totals()
 	if w := m.worst(); w != nil {
-		s += fmt.Sprintf("; longest block %s on %s (%s, budget %s)", upTo(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)), duration(w.budgetMS))
+		s += fmt.Sprintf("; longest block %s on %s (%s", upTo(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)))
+		if w.budgeted {
+			s += ", budget " + duration(w.budgetMS)
+		}
+		s += ")"
 	} else if m.applied() && durations(m.obs) == durationsNone {
 		s += "; no lock blocked reads or writes of a table"
 	}

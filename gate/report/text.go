@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/migration-gate/migration-gate/gate"
 )
 
@@ -36,7 +34,9 @@ func renderText(m *model, b *bytes.Buffer) {
 			t.finding(&t.findings[i])
 		} else {
 			f := &t.findings[i]
-			t.line("%s %s", t.paint(severityColor(f.Severity), fmt.Sprintf("%s[%s]", f.Severity, oneLine(f.Rule))), place(f)+": "+oneLine(f.Message))
+			for k, l := range wrap(fmt.Sprintf("%s[%s] %s: %s", f.Severity, oneLine(f.Rule), place(f), oneLine(f.Message)), t.opt.Width-2) {
+				t.line("%s", strings.Repeat("  ", min(k, 1))+l)
+			}
 		}
 	}
 	if len(t.findings) > 0 {
@@ -111,9 +111,9 @@ func (t *text) statementTable() {
 		}
 		rows = append(rows, t.statementRow(s))
 	}
-	t.table(rows, 2, []bool{true, true, false, true, true, true, false})
+	t.table(rows, 2, 2, []bool{true, true, false, true, true, true, false})
 	if n := len(t.statements) - len(shown); n > 0 {
-		t.line("  %s not listed: the quickest, which neither failed nor wrote a table anew", plural(int64(n), "statement"))
+		t.line("  %s not listed: the quickest ones; the JSON has them all", plural(int64(n), "statement"))
 	}
 }
 
@@ -129,7 +129,7 @@ func (t *text) migrationLine(m *gate.Migration) string {
 }
 
 func (t *text) statementRow(s *statement) []string {
-	sql := clip(oneLine(s.st.SQL), max(20, t.opt.Width-58), t.glyph.ellipsis)
+	sql := clip(oneLine(s.st.SQL), t.opt.Width, t.glyph.ellipsis)
 	row := []string{fmt.Sprint(s.number), fmt.Sprint(s.st.Line), sql, "", "", "", ""}
 	switch {
 	case s.failure != nil:
@@ -175,25 +175,26 @@ func (t *text) reverse() {
 		if l.by != "" {
 			by = "by " + l.by
 		}
-		rows = append(rows, []string{l.what, clip(l.object, max(24, t.opt.Width/2), t.glyph.ellipsis), by, l.note})
+		rows = append(rows, []string{l.what, l.object, by, l.note})
 	}
-	t.table(rows, 2, make([]bool, 4))
+	t.table(rows, 2, 1, make([]bool, 4))
 	if n := len(ls) - maxTextLeftovers; n > 0 {
 		t.line("  and %s more, in the JSON report", number(int64(n)))
 	}
 }
 
 // table aligns columns; right tells which are set flush right. An empty
-// column takes no room, a row of one cell is a line of its own, and the last
-// column goes on beneath itself where it is too wide.
-func (t *text) table(rows [][]string, indent int, right []bool) {
+// column takes no room, a row of one cell is a line of its own, column flex is
+// cut where all together are too wide, and the last one goes on beneath
+// itself.
+func (t *text) table(rows [][]string, indent, flex int, right []bool) {
 	widths := make([]int, len(right))
 	for _, r := range rows {
 		if len(r) == 1 {
 			continue
 		}
 		for i, c := range r {
-			widths[i] = max(widths[i], runewidth.StringWidth(c))
+			widths[i] = max(widths[i], columnsOf(c))
 		}
 	}
 	last := len(right) - 1
@@ -203,6 +204,10 @@ func (t *text) table(rows [][]string, indent int, right []bool) {
 			left += w + 2
 		}
 	}
+	if over := left + min(widths[last], 26) - t.opt.Width; over > 0 {
+		over = min(over, max(0, widths[flex]-16))
+		widths[flex], left = widths[flex]-over, left-over
+	}
 	for _, r := range rows {
 		b := strings.Repeat(" ", indent)
 		if len(r) == 1 {
@@ -210,6 +215,7 @@ func (t *text) table(rows [][]string, indent int, right []bool) {
 			continue
 		}
 		for i, c := range r[:last] {
+			c = clip(c, widths[i], t.glyph.ellipsis)
 			switch {
 			case widths[i] == 0:
 			case right[i]:
@@ -218,9 +224,9 @@ func (t *text) table(rows [][]string, indent int, right []bool) {
 				b += pad(c, widths[i]) + "  "
 			}
 		}
-		for i, l := range wrap(r[last], max(24, t.opt.Width-left)) {
+		for i, l := range wrap(r[last], max(16, t.opt.Width-left)) {
 			if i > 0 {
-				b = strings.Repeat(" ", left+2)
+				b = strings.Repeat(" ", left)
 			}
 			t.line("%s", b+l)
 		}

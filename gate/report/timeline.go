@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/mattn/go-runewidth"
 )
 
 // timeline draws one bar per table and mode over the apply walk, so that who
@@ -20,10 +18,10 @@ func (t *text) timeline() {
 	c := t.timelineColumns(rows)
 	g := t.glyph
 
-	t.title("locks on tables that were there before, over %s of applying", duration(end))
-	scale := pad("0", c.bar/2-4) + pad(duration(end/2), c.bar-c.bar/2+4-runewidth.StringWidth(duration(end))) + duration(end)
+	t.title("locks on existing tables while applying")
+	scale := pad("0", c.bar/2-4) + pad(duration(end/2), c.bar-c.bar/2+4-columnsOf(duration(end))) + duration(end)
 	if c.bar < 30 {
-		scale = pad("0", c.bar-runewidth.StringWidth(duration(end))) + duration(end)
+		scale = pad("0", c.bar-columnsOf(duration(end))) + duration(end)
 	}
 	t.line("%s %s", c.head(), scale)
 	t.line("%s%s%s%s", pad("", c.left()), g.left, t.ticks(c.bar, end), g.right)
@@ -45,7 +43,9 @@ func (t *text) timeline() {
 	if cut > 0 {
 		t.line("  and %s more that blocked for less, in the JSON report", plural(int64(cut), "row"))
 	}
-	t.line("  %s", t.paint(dim, t.legend(rows)))
+	for _, l := range t.legend(rows) {
+		t.line("  %s", t.paint(dim, l))
+	}
 }
 
 // timelineRows keeps the rows that blocked longest, in the order of time.
@@ -66,7 +66,7 @@ func (r *lockRow) kind() int {
 	switch {
 	case r.rowLocks:
 		return 2
-	case r.budgeted:
+	case r.blocksData():
 		return 0
 	}
 	return 1
@@ -117,16 +117,16 @@ func (c columns) name(r *lockRow) string {
 // that is too little first the mode goes, then the names are cut.
 func (t *text) timelineColumns(rows []lockRow) columns {
 	c := columns{number: 1, schema: oneSchema(rows), mode: len("mode"), blocks: len("blocks")}
-	c.label = runewidth.StringWidth(c.tableHead())
+	c.label = columnsOf(c.tableHead())
 	status := 0
 	for i := range rows {
 		r := &rows[i]
 		c.number = max(c.number, len(fmt.Sprint(r.first)))
-		c.label = max(c.label, runewidth.StringWidth(c.name(r)))
-		c.mode = max(c.mode, runewidth.StringWidth(modeOf(r)))
-		c.blocks = max(c.blocks, runewidth.StringWidth(blocksOf(r)))
-		c.figure = max(c.figure, runewidth.StringWidth(r.figure()))
-		status = max(status, runewidth.StringWidth(r.status()))
+		c.label = max(c.label, columnsOf(c.name(r)))
+		c.mode = max(c.mode, columnsOf(modeOf(r)))
+		c.blocks = max(c.blocks, columnsOf(blocksOf(r)))
+		c.figure = max(c.figure, columnsOf(r.figure()))
+		status = max(status, columnsOf(r.status()))
 	}
 	c.label = min(c.label, 40)
 	const least = 18
@@ -239,7 +239,7 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 			switch {
 			case r.rowLocks:
 				cells[k] = g.rows
-			case !limited:
+			case !r.blocksData():
 				cells[k] = g.ddl
 			case over && (k >= edge && k > from || from == to):
 				cells[k] = g.over
@@ -255,20 +255,24 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 }
 
 // legend explains the glyphs that were used.
-func (t *text) legend(rows []lockRow) string {
-	var within, over, ddl, rowLocks, parts bool
+func (t *text) legend(rows []lockRow) []string {
+	var within, held, over, ddl, rowLocks, parts bool
 	for i := range rows {
 		r := &rows[i]
 		within = within || r.budgeted
+		held = held || (r.blocksData() && !r.budgeted)
 		over = over || r.over
-		ddl = ddl || (!r.budgeted && !r.rowLocks)
+		ddl = ddl || (!r.blocksData() && !r.rowLocks)
 		rowLocks = rowLocks || r.rowLocks
 		parts = parts || r.parts > 0
 	}
 	g := t.glyph
-	words := []string{"digits: statement starts"}
+	words := []string{"digits: where statements start"}
 	if within {
 		words = append(words, g.within+" within budget")
+	}
+	if held {
+		words = append(words, g.within+" blocked")
 	}
 	if over {
 		words = append(words, g.over+" over budget")
@@ -285,7 +289,15 @@ func (t *text) legend(rows []lockRow) string {
 	if parts {
 		words = append(words, "+n indexes, toast, partitions with it")
 	}
-	return strings.Join(words, "   ")
+	lines := words[:1]
+	for _, w := range words[1:] {
+		if last := &lines[len(lines)-1]; columnsOf(*last)+3+columnsOf(w) <= t.opt.Width-2 {
+			*last += "   " + w
+		} else {
+			lines = append(lines, w)
+		}
+	}
+	return lines
 }
 
 // cell maps an instant to a column.
