@@ -95,7 +95,7 @@ func (a *analyser) findBody(want string) (body, bool) {
 			}
 		}
 	}
-	return body{text: want}, false
+	return body{text: want, end: len(a.text)}, false
 }
 
 func (a *analyser) doBlock(s *pg.DoStmt) {
@@ -108,7 +108,10 @@ func (a *analyser) doBlock(s *pg.DoStmt) {
 			text = d.Arg.GetString_().GetSval()
 		}
 	}
-	b, _ := a.findBody(text)
+	b, found := a.findBody(text)
+	if !found && text == "" {
+		return
+	}
 	within := a.inside("DO block")
 	if language != "plpgsql" {
 		a.facts.MayCommit = a.facts.MayCommit || mentionsCommit(text)
@@ -148,7 +151,10 @@ func (a *analyser) createRoutine(s *pg.CreateFunctionStmt) {
 			}
 		}
 	}
-	b, _ := a.findBody(text)
+	b, found := a.findBody(text)
+	if !found && text == "" {
+		return
+	}
 	switch language {
 	case "sql":
 		a.nested(b.text, within, a.bodyLines(b))

@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
 )
 
 // assembled is a string put together at run time, as far as it can be read:
 // what stays open is the placeholder.
 type assembled struct {
 	text string
-	// off is where its first constant stands in the expression.
-	off int
+	// off is where its first constant stands in the expression, end the
+	// expression's length.
+	off, end int
 	// line is set where the string was assembled elsewhere (PL/pgSQL's count).
 	line int
 }
@@ -33,14 +35,23 @@ func (a *analyser) assemble(expr string) []assembled {
 	var out []assembled
 	for _, alt := range alternatives(val) {
 		if text, ok := a.read(alt); ok {
-			off := 0
-			if i := strings.IndexByte(expr, '\''); i > 0 {
-				off = i
-			}
-			out = append(out, assembled{text: text, off: off})
+			blank := len(expr) - len(strings.TrimLeft(expr, " \t\r\n"))
+			out = append(out, assembled{text: text, off: max(firstConstant(alt)-len(head)+blank, 0), end: len(expr)})
 		}
 	}
 	return out
+}
+
+// firstConstant is where the first string constant of an expression stands.
+func firstConstant(n *pg.Node) int {
+	first := -1
+	walk(n.ProtoReflect(), func(m proto.Message) bool {
+		if c, ok := m.(*pg.A_Const); ok && c.GetSval() != nil && (first < 0 || int(c.Location) < first) {
+			first = int(c.Location)
+		}
+		return true
+	})
+	return first
 }
 
 // alternatives are the values a CASE or COALESCE may yield.
@@ -126,7 +137,15 @@ func (a *analyser) readCall(f *pg.FuncCall) (string, bool) {
 			return QuoteLiteral(s), true
 		}
 		return "'" + placeholder + "'", false
-	case "replace", "lower", "upper", "trim", "btrim":
+	case "replace":
+		s, ok := arg(0)
+		from, fromOK := arg(1)
+		to, _ := arg(2)
+		if ok && fromOK {
+			return strings.ReplaceAll(s, from, to), true
+		}
+		return s, ok
+	case "trim", "btrim", "ltrim", "rtrim":
 		return arg(0)
 	}
 	return placeholder, false
@@ -182,7 +201,7 @@ func (a *analyser) assembledSQL(s assembled, within string, lineOf func(off int)
 		return
 	}
 	lineAt := func(off int) int {
-		return lineOf(s.off) + countLines(s.text[:min(max(off, 0), len(s.text))])
+		return min(lineOf(s.off)+countLines(s.text[:min(max(off, 0), len(s.text))]), max(lineOf(s.end), lineOf(s.off)))
 	}
 	a.nested(s.text, within, lineAt)
 }

@@ -60,6 +60,13 @@ func (a *analyser) statement(escapes bool) {
 		text = a.conforming()
 	}
 	tree, err := a.g.Parse(text)
+	if err != nil {
+		if bare := a.withoutComments(text); bare != text {
+			if t, bareErr := a.g.Parse(bare); bareErr == nil {
+				tree, err = t, nil
+			}
+		}
+	}
 	if err != nil || len(tree.Stmts) == 0 {
 		if a.depth == 0 {
 			a.flagsByTokens()
@@ -95,6 +102,22 @@ func (a *analyser) conforming() string {
 				i++
 			}
 		}
+	}
+	return string(b)
+}
+
+// withoutComments blanks what stands between tokens: the grammar's build, other
+// than the server, lets no string continue behind a comment. Offsets stay.
+func (a *analyser) withoutComments(text string) string {
+	b := []byte(text)
+	end := 0
+	for _, t := range append(a.toks, token{start: len(b), end: len(b)}) {
+		for i := end; i < t.start; i++ {
+			if !isNewline(b[i]) {
+				b[i] = ' '
+			}
+		}
+		end = t.end
 	}
 	return string(b)
 }

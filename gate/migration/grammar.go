@@ -10,7 +10,8 @@ import (
 type grammar interface {
 	Parse(sql string) (*pg.ParseResult, error)
 	Deparse(tree *pg.ParseResult) (string, error)
-	// ParsePlPgSQL takes a whole CREATE FUNCTION, CREATE PROCEDURE or DO.
+	// ParsePlPgSQL takes a whole CREATE FUNCTION, CREATE PROCEDURE or DO. One
+	// without a body would end the process: the C code asserts it.
 	ParsePlPgSQL(routine string) (string, error)
 }
 

@@ -2,15 +2,42 @@
 
 package migration
 
-import pgquery "github.com/pganalyze/pg_query_go/v6"
+import (
+	"sync"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// stderr is held while the C code runs: each call points the process's
+// standard error at a pipe and back again, and two at once would leave it at a
+// closed one. The one piece of package state, because the resource is the
+// process's.
+var stderr sync.Mutex
 
 // native is PostgreSQL's own grammar, linked in.
 type native struct{}
 
 func newGrammar() grammar { return native{} }
 
-func (native) Parse(sql string) (*pgquery.ParseResult, error)    { return pgquery.Parse(sql) }
-func (native) Deparse(tree *pgquery.ParseResult) (string, error) { return pgquery.Deparse(tree) }
+func (native) Parse(sql string) (*pgquery.ParseResult, error) {
+	stderr.Lock()
+	defer stderr.Unlock()
+	return pgquery.Parse(sql)
+}
+
+func (native) Deparse(tree *pgquery.ParseResult) (string, error) {
+	stderr.Lock()
+	defer stderr.Unlock()
+	return pgquery.Deparse(tree)
+}
+
 func (native) ParsePlPgSQL(routine string) (string, error) {
-	return pgquery.ParsePlPgSqlToJSON(routine)
+	stderr.Lock()
+	defer stderr.Unlock()
+	out, err := pgquery.ParsePlPgSqlToJSON(routine)
+	if err != nil {
+		// What others wrote to standard error meanwhile is taken for an error.
+		out, err = pgquery.ParsePlPgSqlToJSON(routine)
+	}
+	return out, err
 }

@@ -34,6 +34,14 @@ func unquoteIdent(s string) string {
 	return strings.ReplaceAll(s, `""`, `"`)
 }
 
+// from is the text from token i on.
+func (w words) from(i int) string {
+	if i >= len(w.toks) {
+		return ""
+	}
+	return strings.TrimSpace(w.text[w.toks[i].start:])
+}
+
 func (w words) find(word string, from int) int {
 	for i := max(from, 0); i < len(w.toks); i++ {
 		if w.at(i) == word {
@@ -233,18 +241,18 @@ func (a *analyser) subcommand(act Action, off int, text string) {
 			act.Object = "constraint"
 			var i int
 			_, act.Part, i = w.name(2)
-			act.Definition = strings.TrimSpace(text[w.toks[min(i, len(w.toks)-1)].start:])
+			act.Definition = w.from(i)
 			act.Constraint = constraintKind(w, i)
 		} else if kind := constraintKind(w, 1); kind != "" {
 			act.Object, act.Constraint = "constraint", kind
-			act.Definition = strings.TrimSpace(text[w.toks[1].start:])
+			act.Definition = w.from(1)
 		} else {
 			i := 1
 			if w.at(i) == "COLUMN" && len(w.toks) > 2 {
 				i++
 			}
 			act.Part = column(i)
-			act.Definition = strings.TrimSpace(text[w.toks[i].start:])
+			act.Definition = w.from(i)
 		}
 	case "DROP":
 		act.Verb, act.Object = Drop, "column"

@@ -5,13 +5,13 @@ SELECT U&'d!0061t!+000061;' UESCAPE '!';
 SELECT "semi;colon", "quo""te;" FROM "ta;ble" AS "a;b";
 SELECT 'a'
 'b;' /* no continuation by this comment */, E'c\''
-  -- a comment between the parts
+
   '\';d';
 SELECT 1 /* /* nested; */ still; */ + 2; -- trailing; comment
 /* leading; */ SELECT 3;;; ; SELECT 4;
 SELECT a$b$, c FROM (SELECT 1 AS a$b$, 2 AS c) x;
 PREPARE p AS SELECT $1::text || $2, '$1;';
-SELECT array[1,2,3][1:2], ('{1,2}'::int[])[1:1], CAST('1' AS int), f(a := 1), f(a => 2);
+SELECT (array[1,2,3])[1:2], ('{1,2}'::int[])[1:1], CAST('1' AS int), f(a := 1), f(a => 2);
 SELECT 1-- a comment right behind
 +2, 4*/* and here */5, '{"a;":1}'::jsonb->'a;', '[1]'::jsonb @> '1', 2<-1, @-1, !!true;
 CREATE RULE notify AS ON UPDATE TO orders DO ALSO (INSERT INTO log VALUES (1); DELETE FROM queue;);
@@ -36,7 +36,7 @@ SELECT 1 AS "1;2"; SELECT 1.5e10, 0x1F, 1_000, .5, 5., 1e-5;
 CREATE TABLE json_objects AS SELECT json_object('a' : 1, 'b':2) AS o;
 INSERT INTO t VALUES ('-- not a comment;'), ('/* nor this; */'), ('\');
 COMMENT ON TABLE t IS 'a;b';
-SELECT E'\\'; SELECT E'\'' ';' ; SELECT '\' ';';
+SELECT E'\\'; SELECT E'\'', ';' ; SELECT '\', ';';
 CREATE VIEW v AS SELECT 1 WHERE (1) IN ((1)) AND ('(;') <> ');';
 CREATE TRIGGER t BEFORE UPDATE OF a, b ON t FOR EACH ROW WHEN (OLD.a IS DISTINCT FROM ';') EXECUTE FUNCTION f(';', 'x');
 GRANT SELECT (a, b) ON t TO PUBLIC; REVOKE ALL ON SCHEMA s FROM x

@@ -73,3 +73,35 @@ BEGIN
   EXECUTE stmt;
   DO $inner$ BEGIN DROP TABLE inner_do; END $inner$;
 END $$;
+DO 'BEGIN DELETE FROM a;'
+' DELETE FROM b; END';
+DO U&'BEGIN DELETE FROM \0063; END';
+DO LANGUAGE plpgsql;
+CREATE FUNCTION nobody() RETURNS int LANGUAGE plpgsql;
+CREATE FUNCTION c() RETURNS int LANGUAGE c AS 'lib', 'sym';
+CREATE FUNCTION args(a int, OUT b text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  b := (SELECT note FROM orders WHERE id = a);
+  WITH d AS (DELETE FROM orders RETURNING *) SELECT count(*) INTO b FROM d;
+  INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET n = 2;
+END $$;
+CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    UPDATE totals SET n = n - 1 WHERE id = OLD.id;
+    RETURN OLD;
+  END IF;
+  NEW.updated_at = now();
+  RETURN NEW;
+END $$;
+DO $$
+BEGIN
+  EXECUTE 'ALTER TABLE orders '
+    || 'DROP COLUMN total';
+  EXECUTE format($f$
+    DELETE FROM %I.%I
+    WHERE id = %L;
+    TRUNCATE %1$I.x
+  $f$, 'shop', tbl, 1);
+  EXECUTE replace('DROP TABLE XX', 'XX', 'orders');
+END $$;

@@ -39,3 +39,5 @@ EXPLAIN (ANALYZE) DELETE FROM orders;
 PREPARE p AS DELETE FROM orders;
 EXECUTE p;
 UPDATE orders SET x = 1 RETURNING WITH (OLD AS o) o.x;
+DELETE FROM orders WHERE note = 'x' -- y
+  'z';
