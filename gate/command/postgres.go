@@ -94,7 +94,7 @@ func (b *postgresBaseline) lab(name string, opt compareOptions) observe.Lab {
 		Baseline: before, Clone: after,
 		Open: func(ctx context.Context) (observe.Session, error) { return openSession(ctx, after) },
 		Watch: func(ctx context.Context) (observe.Watcher, error) {
-			return locks.NewSampler(ctx, after.AdminDSN(), after.Name())
+			return locks.NewSampler(ctx, b.server.Database("postgres").AdminDSN(), after.Name())
 		},
 		Impact: locks.Impact,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {

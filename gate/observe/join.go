@@ -46,7 +46,7 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 		st := o.Migrations[id.migration].Up.Statements[id.statement]
 		lw := gate.LockWindow{
 			Relation: r.QualifiedName(), Kind: r.Kind, Table: j.name(r.Table), Mode: w.Mode,
-			Blocks:    j.impact(w.Mode, r.Kind, existed).Strings(),
+			Blocks:    j.impact(w.Mode, r.Kind, existed && !deadIndex(r, st)).Strings(),
 			AtLeastMS: ms(w.AtLeast), AtMostMS: ms(w.AtMost), AtMostAloneMS: ms(w.AtMostAlone),
 			Migration: id.migration, Statement: id.statement,
 			File: st.File, Line: st.Line, EndLine: st.EndLine,
@@ -75,6 +75,15 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 		}
 		return x.Relation < y.Relation
 	})
+}
+
+// deadIndex reports whether a statement locks an index only after nobody plans
+// with it any more: REINDEX and DROP INDEX CONCURRENTLY mark the old index
+// dead, wait for its last users, and then drop it under ACCESS EXCLUSIVE
+// (seen on 15 and 18; PostgreSQL manual, REINDEX, "Rebuilding Indexes
+// Concurrently").
+func deadIndex(r snapshot.Relation, st migration.Statement) bool {
+	return strings.HasSuffix(r.Kind, "index") && st.Facts.Concurrently && (st.Facts.Kind == "REINDEX" || st.Facts.Kind == "DROP INDEX")
 }
 
 // rowLocks derives the window of row locks that DML holds beside its table
