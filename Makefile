@@ -33,7 +33,7 @@ dist: ## dist/migration-gate, statically linked, for other machines of this kind
 	@! ldd dist/migration-gate 2>/dev/null | grep '=>' || { echo 'dist/migration-gate is not static' >&2; exit 1; }
 
 .PHONY: demo
-demo: ## gate a dangerous change and its safe rewrite on a million orders
+demo: build ## gate a dangerous change and its safe rewrite on a million orders
 	@testdata/demo/demo.sh
 
 .PHONY: prepare

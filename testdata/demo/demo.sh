@@ -94,9 +94,9 @@ fi
 # --- the snapshot ------------------------------------------------------------
 
 began=$SECONDS
-as psql -qX -c 'CREATE DATABASE shop' -c 'CREATE ROLE shop'
+as psql -qX -c 'CREATE ROLE shop' -c 'CREATE DATABASE shop OWNER shop'
 db=shop
-for f in "$here"/main/*.up.sql; do as psql -qX -v ON_ERROR_STOP=1 -1 -f - <"$f"; done
+for f in "$here"/main/*.up.sql; do as psql -qX -v ON_ERROR_STOP=1 -c 'SET ROLE shop' -f - <"$f"; done
 as psql -qX -v ON_ERROR_STOP=1 -v orders="$orders" -f - <"$here/orders.sql" >/dev/null
 as psql -qXAt -c "SELECT format('%-12s %s rows, %s', relname, reltuples::bigint, pg_size_pretty(pg_total_relation_size(oid)))
   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 10 ORDER BY reltuples DESC"
@@ -129,7 +129,7 @@ gate() { # BRANCH EXIT-CODE TITLE
   say "$3"
   git checkout -q "$1"
   git diff --stat main -- migrations | sed '$d'
-  printf '$ migration-gate check --dir migrations --snapshot orders.dump\n\n'
+  printf '$ migration-gate check --dir migrations --snapshot ../orders.dump\n\n'
   (cd "$shop" && "$top/bin/migration-gate" check --dir migrations --snapshot ../orders.dump) || code=$?
   printf '\nexit code %s\n' "$code"
   [ "$code" = "$2" ] || die "the $1 change must end with exit code $2, not $code"

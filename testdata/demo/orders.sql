@@ -41,7 +41,9 @@ FROM generate_series(1, :orders) i;
 RESET session_replication_role;
 
 -- golang-migrate's ledger, as production has it.
+SET ROLE shop;
 CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
 INSERT INTO schema_migrations VALUES (5, false);
+RESET ROLE;
 
 ANALYZE;

@@ -1,17 +1,18 @@
--- In batches, each in a transaction of its own: no row is locked for long.
+-- Only open orders can still grow: readers of the others take
+-- coalesce(total_cents_wide, total_cents). In batches, each in a transaction of
+-- its own, so that no row is locked for long.
 DO $$
 DECLARE
-    last bigint := 0;
-    upto bigint;
+    batch bigint[];
 BEGIN
     LOOP
-        SELECT max(id) INTO upto
-        FROM (SELECT id FROM orders WHERE id > last ORDER BY id LIMIT 20000) batch;
-        EXIT WHEN upto IS NULL;
-        UPDATE orders SET total_cents_wide = total_cents
-        WHERE id > last AND id <= upto AND total_cents_wide IS NULL;
+        SELECT array_agg(id) INTO batch
+        FROM (SELECT id FROM orders
+              WHERE status = 'open' AND total_cents_wide IS NULL AND id > coalesce(batch[array_upper(batch, 1)], 0)
+              ORDER BY id LIMIT 2000) next;
+        EXIT WHEN batch IS NULL;
+        UPDATE orders SET total_cents_wide = total_cents WHERE id = ANY (batch);
         COMMIT;
-        last := upto;
     END LOOP;
 END
 $$;
