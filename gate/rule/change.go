@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -80,11 +81,24 @@ func (c *change) addSize(evidence map[string]any, table string) {
 	evidence["rows"], evidence["bytes"] = rows, bytes
 }
 
-// isEmptyBaseline: durations on this table say nothing, since there was no
-// snapshot and no merged migration filled it.
-func (c *change) isEmptyBaseline(table string) bool {
-	rows, _, _ := c.tree(table)
-	return c.Snapshot == nil && rows == 0
+// isMeasured: the window's length means something. Without a snapshot, on a
+// table that no merged migration filled, everything is quick; what holds no
+// rows is as quick in production.
+func (c *change) isMeasured(w gate.LockWindow) bool {
+	if c.Snapshot != nil || slices.Contains([]string{"view", "sequence", "foreign table"}, w.Kind) {
+		return true
+	}
+	rows, _, _ := c.tree(w.Table)
+	return rows > 0
+}
+
+// isOver: the window is over budget for sure: by its upper bound, or where
+// that means nothing, by what is proven even on an empty table.
+func (c *change) isOver(w gate.LockWindow) bool {
+	if c.isMeasured(w) {
+		return len(c.breaches(w, w.AtMostMS)) > 0
+	}
+	return len(c.breaches(w, w.AtLeastMS)) > 0
 }
 
 // up is a statement of an up script, by the indices the facts use.
@@ -93,6 +107,20 @@ func (c *change) up(m, s int) (migration.Statement, bool) {
 		return migration.Statement{}, false
 	}
 	return c.Migrations[m].Up.Statements[s], true
+}
+
+// runs calls f for every statement of an up script that ran.
+func (c *change) runs(f func(m, s int, st migration.Statement, run gate.StatementRun)) {
+	for m, mig := range c.Migrations {
+		if mig.Apply == nil {
+			continue
+		}
+		for s, run := range mig.Apply.Statements {
+			if st, ok := c.up(m, s); ok {
+				f(m, s, st, run)
+			}
+		}
+	}
 }
 
 // at begins a finding about a statement.

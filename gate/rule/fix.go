@@ -19,11 +19,7 @@ func (c *change) fixHold(h hold) string {
 	if len(h.HeldDuring) > 0 && len(c.breaches(h.LockWindow, h.AtMostAloneMS)) == 0 {
 		return c.fixHeld(h)
 	}
-	tables := []string{h.Table}
-	for _, p := range h.parts {
-		tables = append(tables, p.Table)
-	}
-	return c.fixStatement(h.Migration, h.Statement, tables)
+	return c.fixStatement(h.Migration, h.Statement)
 }
 
 // fixHeld splits the migration behind the statement that took the lock.
@@ -52,26 +48,20 @@ func (c *change) fixHeld(h hold) string {
 }
 
 // fixScan moves a statement out of a transaction that holds a lock already.
-func (c *change) fixScan(m, s int, w lockAt) string {
+func (c *change) fixScan(m, s int, w gate.LockWindow) string {
 	st, ok := c.up(m, s)
 	if !ok {
 		return ""
 	}
-	where := fmt.Sprintf("line %d", w.line)
-	if w.file != st.File {
-		where = fmt.Sprintf("%s:%d", w.file, w.line)
+	where := fmt.Sprintf("line %d", w.Line)
+	if w.File != st.File {
+		where = fmt.Sprintf("%s:%d", w.File, w.Line)
 	}
 	text := fmt.Sprintf("-- a migration of its own, run when the lock taken at %s is gone%s\n", where, c.oneTransaction())
 	if changesRows(st) {
 		text += "-- (in batches of some thousand rows with a COMMIT after each, or its row locks last as long)\n"
 	}
 	return text + c.quoteStatement(st)
-}
-
-// lockAt is where a lock was taken.
-type lockAt struct {
-	file string
-	line int
 }
 
 func changesRows(st migration.Statement) bool {
@@ -108,16 +98,16 @@ func statementBlock(layout, sql string) string {
 }
 
 // fixStatement is the gentler form of one statement: of each of its actions
-// that has one. tables are those it hurt.
-func (c *change) fixStatement(m, s int, tables []string) string {
+// that has one.
+func (c *change) fixStatement(m, s int) string {
 	st, ok := c.up(m, s)
 	if !ok {
 		return ""
 	}
-	f := fixer{change: c, st: st, hurt: tables, rewrote: c.rewrote(m, s)}
+	f := fixer{change: c, st: st, rewrote: c.rewrote(m, s)}
 	var parts []string
 	for _, a := range st.Facts.Actions {
-		if a.Within != "" {
+		if a.Deferred() || strings.Contains(a.Name+a.Part, "?") {
 			continue
 		}
 		if part := f.action(a); part != "" && !slices.Contains(parts, part) {
@@ -128,8 +118,13 @@ func (c *change) fixStatement(m, s int, tables []string) string {
 		return f.lastResort()
 	}
 	text := strings.Join(parts, "\n")
-	if n := f.harmless(); n > 0 {
-		text += fmt.Sprintf("\n-- the other %s can stay as they are, in a statement without these", plural(int64(n), "part of this statement", "parts of this statement"))
+	switch n := f.harmless(); {
+	case slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool { return a.Within != "" }):
+		text = "-- outside of the block or routine, so that each has a transaction of its own:\n" + text
+	case n == 1:
+		text += "\n-- the other part of this statement can stay as it is, in a statement without these"
+	case n > 1:
+		text += fmt.Sprintf("\n-- the other %d parts of this statement can stay as they are, in a statement without these", n)
 	}
 	return text
 }
@@ -152,7 +147,6 @@ func (c *change) rewrote(m, s int) bool {
 type fixer struct {
 	*change
 	st      migration.Statement
-	hurt    []string
 	rewrote bool
 }
 

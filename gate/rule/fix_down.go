@@ -25,7 +25,7 @@ func (d *down) putAside(a migration.Action) string {
 	switch a.Object {
 	case "column":
 		sql = "ALTER TABLE " + name + " RENAME COLUMN " + quote(a.Part) + " TO " + aside + ";"
-		if t := d.made.column(a); t != nil && t.demanded {
+		if t := d.made.column(a); t != nil && t.demanded() {
 			sql += "\nALTER TABLE " + name + " ALTER COLUMN " + aside + " DROP NOT NULL; -- the old path does not fill it"
 		}
 	case "attribute":

@@ -108,12 +108,14 @@ var fixCases = []struct {
 	{name: "identity", sql: `ALTER TABLE "App"."Order Lines" ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY`,
 		proof: `(SELECT count(DISTINCT n) FROM "App"."Order Lines") = 100`},
 	{name: "several in one", sql: `ALTER TABLE orders ADD COLUMN a int, ALTER COLUMN code TYPE varchar(20), ALTER COLUMN note SET NOT NULL`,
-		proof: `(SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'note')`, contains: "the other 1 part of this statement"},
+		proof: `(SELECT attnotnull FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'note')`, contains: "the other part of this statement can stay"},
 	{name: "unlogged", sql: `ALTER TABLE orders SET UNLOGGED`, comment: true, contains: "SET UNLOGGED copies the table"},
 	{name: "attach", sql: `ALTER TABLE parts ATTACH PARTITION parts_3 FOR VALUES FROM (2000) TO (3000)`, contains: "CHECK (…) NOT VALID", metadata: true,
 		proof: `(SELECT relispartition FROM pg_class WHERE oid = 'parts_3'::regclass)`},
 	{name: "detach", sql: `ALTER TABLE parts DETACH PARTITION parts_2`, contains: "CONCURRENTLY", metadata: true,
 		proof: `(SELECT NOT relispartition FROM pg_class WHERE oid = 'parts_2'::regclass)`},
+	{name: "inside a block", sql: "DO $$ BEGIN CREATE INDEX orders_code_idx ON orders (code); END $$", contains: "-- outside of the block",
+		proof: `(SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_code_idx'::regclass)`},
 	{name: "nothing gentler", sql: `ALTER TABLE orders DROP COLUMN note`, contains: "lock_timeout", metadata: true, proof: `true`},
 	{name: "update", sql: `UPDATE orders SET total = 1`, comment: true, contains: "batches", metadata: true},
 }
@@ -236,5 +238,60 @@ func prove(t *testing.T, server *snapshot.Target, db, condition, fix string) {
 	var ok bool
 	if err := conn.QueryRow(context.Background(), "SELECT "+condition).Scan(&ok); err != nil || !ok {
 		t.Errorf("not so after the fix (%v): %s\n%s", err, condition, fix)
+	}
+}
+
+// Putting aside is the fix of every DROP: the old path works without the
+// thing, and its data is still there.
+func TestPutAsideRuns(t *testing.T) {
+	server := snapshottest.Server(t, "")
+	template := database(t, server, "", "aside")
+	run(t, server, template, fixSchema)
+	for i, c := range []struct{ name, up, down, old, proof string }{
+		{"column", `ALTER TABLE users ADD COLUMN nick text NOT NULL DEFAULT 'x'`, `ALTER TABLE users DROP COLUMN nick`,
+			`INSERT INTO users VALUES (101, 'new')`, `(SELECT count(_deprecated_nick) FROM users) = 101`},
+		{"demanded column", `ALTER TABLE "App"."Order Lines" ADD COLUMN "Nick" text; UPDATE "App"."Order Lines" SET "Nick" = 'x'; ALTER TABLE "App"."Order Lines" ALTER "Nick" SET NOT NULL`,
+			`ALTER TABLE "App"."Order Lines" DROP COLUMN "Nick"`,
+			`INSERT INTO "App"."Order Lines" VALUES (101, 1, 1)`, `(SELECT count("_deprecated_Nick") FROM "App"."Order Lines") = 100`},
+		{"table", `CREATE TABLE "App".notes AS SELECT 1`, `DROP TABLE "App".notes`, `SELECT 1`, `to_regclass('"App"._deprecated_notes') IS NOT NULL`},
+		{"schema", `CREATE SCHEMA shop`, `DROP SCHEMA shop CASCADE`, `SELECT 1`, `to_regnamespace('_deprecated_shop') IS NOT NULL`},
+		{"sequence", `CREATE SEQUENCE n`, `DROP SEQUENCE n`, `SELECT 1`, `to_regclass('_deprecated_n') IS NOT NULL`},
+		{"type", `CREATE TYPE colour AS ENUM ('red')`, `DROP TYPE colour`, `SELECT 1`, `to_regtype('_deprecated_colour') IS NOT NULL`},
+		{"domain", `CREATE DOMAIN d AS int`, `DROP DOMAIN d`, `SELECT 1`, `to_regtype('_deprecated_d') IS NOT NULL`},
+		{"attribute", `CREATE TYPE pair AS (a int, b int)`, `ALTER TYPE pair DROP ATTRIBUTE b`, `SELECT 1`,
+			`EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pair'::regclass AND attname = '_deprecated_b')`},
+		{"materialized view", `CREATE MATERIALIZED VIEW m AS SELECT 1`, `DROP MATERIALIZED VIEW m`, `SELECT 1`, `to_regclass('_deprecated_m') IS NOT NULL`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			script := func(file, sql string) migration.Script {
+				statements, err := migration.ParseScript(file, []byte(sql))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return migration.Script{File: file, Statements: statements}
+			}
+			down := script(downFile, c.down)
+			o := gate.Observation{Migrations: []gate.Migration{{Migration: migration.Migration{Up: script(upFile, c.up), Down: &down}}}}
+			findings := rule.Judge(o, only("unsafe-down")).Findings
+			if len(findings) != 1 {
+				t.Fatalf("%d findings", len(findings))
+			}
+			db := database(t, server, template, fmt.Sprintf("aside_%d", i))
+			run(t, server, db, c.up)
+			for _, st := range checkSQL(t, findings[0].Fix) {
+				run(t, server, db, st.SQL)
+			}
+			run(t, server, db, c.old)
+			prove(t, server, db, c.proof, findings[0].Fix)
+			// As a down script it is accepted, and the up script works again.
+			put := script(downFile, findings[0].Fix)
+			o.Migrations[0].Down = &put
+			if again := rule.Judge(o, only("unsafe-down")).Findings; len(again) != 0 {
+				t.Errorf("the fix is refused: %s", again[0].Message)
+			}
+			if c.name != "attribute" {
+				run(t, server, db, c.up)
+			}
+		})
 	}
 }

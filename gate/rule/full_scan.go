@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
 // fullScan: an existing table was read whole while the migration held, on that
@@ -12,51 +13,43 @@ import (
 // for nothing: on a larger table it takes longer.
 func fullScan(c *change) []gate.Finding {
 	var findings []gate.Finding
-	for m, mig := range c.Migrations {
-		if mig.Apply == nil {
-			continue
+	c.runs(func(m, s int, st migration.Statement, run gate.StatementRun) {
+		trees := grouped(c, run.Scans, func(scan gate.Scan) (string, bool) {
+			_, locked := c.lockDuring([]string{scan.Table}, m, s, "reads", "writes")
+			return scan.Table, scan.Existing && locked
+		})
+		for _, t := range trees {
+			findings = append(findings, c.scanned(m, s, st, run, t))
 		}
-		for s, run := range mig.Apply.Statements {
-			st, ok := c.up(m, s)
-			if !ok {
-				continue
-			}
-			trees := grouped(c, run.Scans, func(scan gate.Scan) (string, bool) {
-				if !scan.Existing {
-					return "", false
-				}
-				_, locked := c.lockDuring([]string{scan.Table}, m, s, "reads", "writes")
-				return scan.Table, locked
-			})
-			for _, t := range trees {
-				f := at(st)
-				f.Severity = c.cap(t.table)
-				w, _ := c.lockDuring(t.tables, m, s, "reads", "writes")
-				f.Message = fmt.Sprintf("%s: the whole table was read (%s) under %s%s, while %s were blocked",
-					onTree(t.table, t.partitions()), c.sizeOf(t.table), w.Mode, since(w, st.File, st.Line), blockedBy(w))
-				var rows int64
-				for _, scan := range t.facts {
-					rows += scan.Rows
-				}
-				f.Evidence = map[string]any{
-					"relation": t.table, "mode": w.Mode, "blocks": blocking(w), "rows_read": rows,
-					"at_least_ms": w.AtLeastMS, "at_most_ms": w.AtMostMS, "duration_ms": run.DurationMS,
-					"locked_at": place(w.File, w.Line),
-				}
-				if t.partitions() > 0 {
-					f.Evidence["partitions"] = t.tables
-				}
-				c.addSize(f.Evidence, t.table)
-				if w.Statement == s && w.Migration == m {
-					f.Fix = c.fixStatement(m, s, t.tables)
-				} else {
-					f.Fix = c.fixScan(m, s, lockAt{w.File, w.Line})
-				}
-				findings = append(findings, f)
-			}
-		}
-	}
+	})
 	return findings
+}
+
+func (c *change) scanned(m, s int, st migration.Statement, run gate.StatementRun, t tree[gate.Scan]) gate.Finding {
+	w, _ := c.lockDuring(t.tables, m, s, "reads", "writes")
+	f := at(st)
+	f.Severity = c.cap(t.table)
+	f.Message = fmt.Sprintf("%s: the whole table was read (%s) under %s%s, while %s were blocked",
+		onTree(t.table, t.partitions()), c.sizeOf(t.table), w.Mode, since(w, st.File, st.Line), list(blocking(w)))
+	var rows int64
+	for _, scan := range t.facts {
+		rows += scan.Rows
+	}
+	f.Evidence = map[string]any{
+		"relation": t.table, "mode": w.Mode, "blocks": blocking(w), "rows_read": rows,
+		"at_least_ms": w.AtLeastMS, "at_most_ms": w.AtMostMS, "duration_ms": run.DurationMS,
+		"locked_at": place(w.File, w.Line),
+	}
+	if t.partitions() > 0 {
+		f.Evidence["partitions"] = t.tables
+	}
+	c.addSize(f.Evidence, t.table)
+	if w.Statement == s && w.Migration == m {
+		f.Fix = c.fixStatement(m, s)
+	} else {
+		f.Fix = c.fixScan(m, s, w)
+	}
+	return f
 }
 
 // lockDuring finds the strongest lock on one of the tables that was held while
@@ -101,8 +94,6 @@ func blocking(w gate.LockWindow) []string {
 	}
 	return words
 }
-
-func blockedBy(w gate.LockWindow) string { return list(blocking(w)) }
 
 // since says where the lock came from, unless it is the statement's own.
 func since(w gate.LockWindow, file string, line int) string {

@@ -18,17 +18,15 @@ func lockBudget(c *change) []gate.Finding {
 	for _, w := range c.Locks {
 		switch {
 		case !judged(w):
-		case c.isEmptyBaseline(w.Table) && len(c.breaches(w, w.AtLeastMS)) == 0:
-			unmeasured = append(unmeasured, w)
-		case len(c.breaches(w, w.AtMostMS)) > 0:
+		case c.isOver(w):
 			over = append(over, w)
+		case !c.isMeasured(w):
+			unmeasured = append(unmeasured, w)
 		}
 	}
 	var findings []gate.Finding
 	for _, h := range c.holds(over) {
-		st, _ := c.up(h.Migration, h.Statement)
-		f := at(st)
-		f.File, f.Line, f.EndLine = h.File, h.Line, h.EndLine
+		f := c.where(h)
 		f.Message = fmt.Sprintf("%s: %s blocked for up to %s%s, %s",
 			h.name(), list(h.impacts()), upTo(h.AtMostMS), h.doubt(), h.budget())
 		f.Evidence = h.evidence()
@@ -75,8 +73,7 @@ func (c *change) notMeasured(windows []gate.LockWindow) []gate.Finding {
 		if len(holds) == 0 {
 			continue
 		}
-		st, _ := c.up(m, holds[0].Statement)
-		f := at(st)
+		f := c.where(holds[0])
 		f.Severity = gate.Notice
 		var tables []string
 		listed := []map[string]any{}

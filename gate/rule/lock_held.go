@@ -11,19 +11,13 @@ import (
 func lockHeld(c *change) []gate.Finding {
 	var held []gate.LockWindow
 	for _, w := range c.Locks {
-		if !judged(w) || len(c.breaches(w, w.AtMostMS)) == 0 || len(c.breaches(w, w.AtMostAloneMS)) > 0 {
-			continue
+		if judged(w) && c.isOver(w) && len(c.breaches(w, w.AtMostAloneMS)) == 0 {
+			held = append(held, w)
 		}
-		if c.isEmptyBaseline(w.Table) && len(c.breaches(w, w.AtLeastMS)) == 0 {
-			continue // not measured; lock-budget lists it
-		}
-		held = append(held, w)
 	}
 	var findings []gate.Finding
 	for _, h := range c.holds(held) {
-		st, _ := c.up(h.Migration, h.Statement)
-		f := at(st)
-		f.File, f.Line, f.EndLine = h.File, h.Line, h.EndLine
+		f := c.where(h)
 		f.Message = fmt.Sprintf("%s: %s was needed for %s, and held for up to %s%s; %s",
 			h.name(), h.Mode, upTo(h.AtMostAloneMS), upTo(h.AtMostMS), through(h.LockWindow), h.budget())
 		f.Evidence = h.evidence()

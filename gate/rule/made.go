@@ -37,9 +37,13 @@ type thing struct {
 	values []string
 	was    []string // names it had before
 	temp   bool
-	// notNull and no default: a row that does not mention the column is refused.
-	demanded bool
+	// maybe: IF NOT EXISTS was said, so the baseline has the last word.
+	maybe bool
+	notNull, filled bool // of a column; filled has a default or is generated
 }
+
+// demanded: a row that does not mention the column is refused.
+func (t *thing) demanded() bool { return t.notNull && !t.filled }
 
 // classOf puts objects into the namespaces PostgreSQL has for them.
 func classOf(object string) string {
@@ -96,7 +100,8 @@ func (m *made) script(statements []migration.Statement, by origin) {
 	}
 }
 
-// apply follows one action. What stands in a function's body has not run, and
+// apply follows one action. IF NOT EXISTS counts as making in an up script,
+// and not in a down script, where the thing is likely to be there. What stands in a function's body has not run, and
 // what a text assembled at run time names is not known.
 func (m *made) apply(a migration.Action, by origin) {
 	if a.Deferred() || strings.Contains(a.Name+a.Part+a.NewName, "?") {
@@ -105,9 +110,9 @@ func (m *made) apply(a migration.Action, by origin) {
 	class := classOf(a.Object)
 	switch a.Verb {
 	case migration.Create:
-		if class != "" && !a.IfNotExists {
+		if class != "" && (by == byUp || !a.IfNotExists || a.Temporary) {
 			m.things = append(m.things, &thing{class: class, schema: a.Schema, name: a.Name, origin: by,
-				values: slices.Clone(a.Values), temp: a.Temporary})
+				values: slices.Clone(a.Values), temp: a.Temporary, maybe: a.IfNotExists})
 		}
 	case migration.Add:
 		m.add(a, by)
@@ -115,11 +120,11 @@ func (m *made) apply(a migration.Action, by origin) {
 		m.known("column", a.Schema, a.Name, a.Part).typ = a.Type
 	case migration.SetNotNull, migration.DropNotNull:
 		if t := m.column(a); t != nil {
-			t.demanded = a.Verb == migration.SetNotNull && t.demanded
+			t.notNull = a.Verb == migration.SetNotNull
 		}
-	case migration.SetDefault:
+	case migration.SetDefault, migration.DropDefault:
 		if t := m.column(a); t != nil {
-			t.demanded = false
+			t.filled = a.Verb == migration.SetDefault
 		}
 	case migration.Rename:
 		m.rename(a, class)
@@ -138,9 +143,10 @@ func (m *made) apply(a migration.Action, by origin) {
 func (m *made) add(a migration.Action, by origin) {
 	switch a.Object {
 	case "column":
-		if !a.IfNotExists {
+		if by == byUp || !a.IfNotExists {
 			m.things = append(m.things, &thing{class: "column", schema: a.Schema, name: a.Name, part: a.Part, origin: by,
-				typ: a.Type, demanded: a.NotNull && a.Default == "" && a.Generated == ""})
+				typ: a.Type, maybe: a.IfNotExists, notNull: a.NotNull,
+				filled: a.Default != "" || a.Generated != "" || serials[strings.ToLower(a.Type)] != ""})
 		}
 	case "enum value":
 		t := m.known("type", a.Schema, a.Name, "")
@@ -279,18 +285,25 @@ func (c *change) madeBy(n int) *made {
 	return m
 }
 
-// reconcile corrects the model by what the baseline is known to hold: ADD
-// COLUMN of a name that was there before and then dropped by a text that could
-// not be read, and the like.
+// reconcile corrects the model by what the baseline is known to hold: IF NOT
+// EXISTS may have made nothing, and a column may have been dropped by a text
+// that could not be read before it was added.
 func (m *made) reconcile(o gate.Observation) {
 	if o.BaselineColumns == nil {
 		return
 	}
 	for _, t := range slices.Clone(m.things) {
-		if t.class != "column" || t.origin != byUp {
+		if t.origin != byUp || (t.class != "column" && t.class != "relation") {
 			continue
 		}
-		if old, ok := columnsOf(o.BaselineColumns, t.schema, t.name); ok && slices.Contains(old, t.part) {
+		old, known := columnsOf(o.BaselineColumns, t.schema, t.name)
+		if !known || (t.class == "column" && !slices.Contains(old, t.part)) {
+			continue
+		}
+		switch {
+		case t.maybe && !m.hasVanished(t.class, t.schema, t.name, t.part):
+			t.origin = before
+		case t.class == "column":
 			m.things = append(m.things, &thing{class: "column", schema: t.schema, name: t.name, part: t.part, origin: vanished})
 		}
 	}

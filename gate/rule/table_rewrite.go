@@ -11,23 +11,14 @@ import (
 // in it. An index rebuilt alone, TRUNCATE and REFRESH are facts, not this.
 func tableRewrite(c *change) []gate.Finding {
 	var findings []gate.Finding
-	for m, mig := range c.Migrations {
-		if mig.Apply == nil {
-			continue
+	c.runs(func(m, s int, st migration.Statement, run gate.StatementRun) {
+		trees := grouped(c, run.Rewrites, func(r gate.Rewrite) (string, bool) {
+			return r.Table, r.Part == "heap" && r.Existing && !r.Emptied
+		})
+		for _, t := range trees {
+			findings = append(findings, c.rewritten(m, s, st, run, t))
 		}
-		for s, run := range mig.Apply.Statements {
-			st, ok := c.up(m, s)
-			if !ok {
-				continue
-			}
-			trees := grouped(c, run.Rewrites, func(r gate.Rewrite) (string, bool) {
-				return r.Table, r.Part == "heap" && r.Existing && !r.Emptied
-			})
-			for _, t := range trees {
-				findings = append(findings, c.rewritten(m, s, st, run, t))
-			}
-		}
-	}
+	})
 	return findings
 }
 
@@ -101,6 +92,6 @@ func (c *change) rewritten(m, s int, st migration.Statement, run gate.StatementR
 		f.Evidence["partitions"] = t.tables
 	}
 	c.addSize(f.Evidence, t.table)
-	f.Fix = c.fixStatement(m, s, t.tables)
+	f.Fix = c.fixStatement(m, s)
 	return f
 }

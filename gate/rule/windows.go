@@ -116,6 +116,14 @@ func within(some, all []breach) bool {
 	return true
 }
 
+// where begins a finding on the line that took the lock.
+func (c *change) where(h hold) gate.Finding {
+	st, _ := c.up(h.Migration, h.Statement)
+	f := at(st)
+	f.File, f.Line, f.EndLine = h.File, h.Line, h.EndLine
+	return f
+}
+
 // name is the table, with its partitions counted where they were locked too.
 func (h hold) name() string {
 	tables := map[string]bool{h.Table: true}
