@@ -25,6 +25,7 @@ var attacks = map[string]string{
 	"markup":   "**bold** __b__ _i_ ~~s~~ `code` # head > quote * item\n- item\n1. item\n=====\n-----\n\\| \\` &lt; &#124;",
 	"mermaid":  "x :crit, 0, 1\nclick a href \"javascript:alert(1)\"\n%%{init: {}}%%\nsection PASS;#",
 	"commands": "::error::x\n##[error]y\n/close\n/assign @me\n%0A",
+	"emoji":    ":rocket: :+1: x :white_check_mark:",
 	"maths":    "$\\href{javascript:x}{y}$ $$a$$ $`b`$",
 	"long":     strings.Repeat("x", 20_000),
 	"lines":    strings.Repeat("SELECT 1\n", 2_000),
@@ -135,7 +136,8 @@ func TestMarkdownCannotBeBrokenOutOf(t *testing.T) {
 			"a mention":         regexp.MustCompile(`(?:@|&#64;)[A-Za-z0-9]`),
 			"a reference":       regexp.MustCompile(`(?:^|[^&])(?:#|&#35;)[0-9]`),
 			"a link":            regexp.MustCompile(`\]\(|\]\[|://|&#58;//|[wW]{3}\.[a-z]`),
-			"emphasis":          regexp.MustCompile(`\*\*bold|~~s|__b__`),
+			"an emoji":          regexp.MustCompile(`:[a-z+-]`),
+			"emphasis":          regexp.MustCompile(`\*\*bold|~~s|__b__|:rocket:`),
 			"a backtick":        regexp.MustCompile("`"),
 			"bare dollar maths": regexp.MustCompile(`\$`),
 		} {

@@ -113,10 +113,13 @@ func (md *markdown) locks() {
 	for i := range rows {
 		r := &rows[i]
 		span := "not measured"
-		if r.measured || r.over {
+		switch {
+		case r.rowLocks:
+			span = "at most " + upTo(r.worst.AtMostMS)
+		case r.measured || r.over:
 			span = between(r.worst.AtLeastMS, r.worst.AtMostMS)
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", mdCode(clipLeft(oneLine(r.label), 70, md.glyph.ellipsis)), mdText(modeOf(r)),
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", mdCode(clipLeft(oneLine(r.label), 70, md.glyph.ellipsis)), mdText(clip(modeOf(r), 60, md.glyph.ellipsis)),
 			mdText(blocksOf(r)), span, mdText(r.status()), md.where(r.worst.File, r.worst.Line)))
 	}
 	more := cutNotice("lock")
@@ -220,7 +223,7 @@ func (md *markdown) details() {
 		f := &md.findings[i]
 		var b strings.Builder
 		fmt.Fprintf(&b, "\n<details><summary>%s %s</summary>\n\n", mdCode(clip(f.Rule, 60, md.glyph.ellipsis)), md.where(f.File, f.Line))
-		fmt.Fprintf(&b, "%s\n", mdText(clip(oneLine(f.Message), 1000, md.glyph.ellipsis)))
+		fmt.Fprintf(&b, "%s: %s\n", strings.ToUpper(mdText(string(f.Severity))), mdText(clip(oneLine(f.Message), 1000, md.glyph.ellipsis)))
 		if src := md.source(f); len(src) > 0 {
 			var lines []string
 			for _, l := range src {

@@ -10,11 +10,12 @@ import (
 
 // Markdown is shown by forges that turn text into structure on several
 // levels: CommonMark, tables, HTML, autolinks, mentions and references, maths.
-// Text from outside therefore never reaches them bare: in prose every
-// punctuation mark is a character reference (which CommonMark never takes for
-// structure), and what forges look for after that (@name, #12, www., ://) is
-// parted by a zero-width space. Shown as code, it stands in <code> or in a
-// fence longer than any run of backticks within.
+// Text from outside therefore never reaches them bare. In prose every mark
+// that could be structure is a character reference (which CommonMark never
+// takes for structure), and what forges look for after that (@name, #12, www.,
+// ://, :emoji:) is parted by a zero-width space. Shown as code, it stands in
+// <code> or in a fence longer than any run of backticks within. No line begins
+// with it.
 
 // mdText makes s safe as prose within one line.
 func mdText(s string) string {
@@ -25,25 +26,16 @@ func mdText(s string) string {
 		if i+1 < len(rs) {
 			next = rs[i+1]
 		}
-		joins := next == '"' || next == '[' || unicode.IsLetter(next) || unicode.IsDigit(next)
 		switch {
 		case r == '$':
 			b.WriteString("<span>&#36;</span>")
-		case strings.ContainsRune("@#!~%^&", r) && joins:
+		case strings.ContainsRune("@#!~%^&", r) && (isWord(next) || next == '"' || next == '['):
 			fmt.Fprintf(&b, "&#%d;&#8203;", r)
-		case r == ':' && next == '/':
-			b.WriteString("&#58;&#8203;")
-		case r == '.' && i >= 3 && strings.EqualFold(string(rs[i-3:i]), "www"):
+		case r == ':' && (next == '/' || next == '+' || next == '-' || unicode.IsLetter(next)):
+			b.WriteString(":&#8203;")
+		case r == '.' && afterWWW(rs, i):
 			b.WriteString(".&#8203;")
-		case r == '_' || r == '-':
-			// Harmless within a word, and there they are common. A line
-			// never begins with text from outside.
-			if i > 0 && next != 0 && isWord(rs[i-1]) && isWord(next) {
-				b.WriteRune(r)
-			} else {
-				fmt.Fprintf(&b, "&#%d;", r)
-			}
-		case strings.ContainsRune("&<>\"'`*[]()\\|{}~#!@:^+=", r):
+		case isStructure(rs, i):
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
 			b.WriteRune(r)
@@ -52,33 +44,42 @@ func mdText(s string) string {
 	return b.String()
 }
 
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-// mdCode makes s safe as code within one line, in a table cell too. Mentions
-// and links are inert within the element; its content is still Markdown, so
-// punctuation is written as character references.
+// mdCode makes s safe as code within one line, in a table cell too. Mentions,
+// links and emoji are inert within the element; its content is still Markdown.
 func mdCode(s string) string {
-	s = oneLine(s)
-	if s == "" {
+	rs := []rune(oneLine(s))
+	if len(rs) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString("<code>")
-	for i, r := range s {
-		switch {
-		case r == '_' && i > 0:
-			b.WriteString("&#95;")
-		case r < 0x80 && unicode.In(r, unicode.P, unicode.S) && !strings.ContainsRune(".,/-;", r):
+	for i, r := range rs {
+		link := (r == ':' && i+1 < len(rs) && rs[i+1] == '/') || (r == '.' && afterWWW(rs, i))
+		if link || r == '$' || isStructure(rs, i) {
 			fmt.Fprintf(&b, "&#%d;", r)
-		case r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"), r == '/' && i > 0 && s[i-1] == ':':
-			fmt.Fprintf(&b, "&#%d;", r)
-		default:
+		} else {
 			b.WriteRune(r)
 		}
 	}
 	b.WriteString("</code>")
 	return b.String()
 }
+
+// isStructure reports whether CommonMark, its table and strike-through
+// extensions or a forge's templates could take the rune for their own. An
+// underscore within a word is none, and common there.
+func isStructure(rs []rune, i int) bool {
+	if rs[i] == '_' {
+		return i == 0 || i+1 == len(rs) || !isWord(rs[i-1]) || !isWord(rs[i+1])
+	}
+	return strings.ContainsRune("&<>`*[]\\|{}~#@^", rs[i])
+}
+
+func afterWWW(rs []rune, i int) bool {
+	return i >= 3 && strings.EqualFold(string(rs[i-3:i]), "www")
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // mdFence makes a code block of s, language included.
 func mdFence(language, s string) string {
