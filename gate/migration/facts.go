@@ -31,13 +31,9 @@ const maxDepth = 8
 func analyse(g *dialect, src *source, p piece) (Facts, []string) {
 	var facts Facts
 	var calls []string
-	toks := make([]token, len(p.tokens))
-	for i, t := range p.tokens {
-		toks[i] = token{t.kind, t.start - p.start, t.end - p.start}
-	}
 	a := &analyser{
 		g: g, facts: &facts, calls: &calls,
-		text: src.text[p.start:p.end], toks: toks,
+		text: src.text[p.start:p.end], toks: p.ownTokens(),
 		lineOf: func(off int) int { return src.line(p.start + off) },
 	}
 	facts.Kind = a.words().kind()
@@ -141,13 +137,9 @@ func (a *analyser) nested(text, within string, lineOf func(off int) int) {
 		return
 	}
 	for _, p := range pieces {
-		toks := make([]token, len(p.tokens))
-		for i, t := range p.tokens {
-			toks[i] = token{t.kind, t.start - p.start, t.end - p.start}
-		}
 		sub := &analyser{
 			g: a.g, facts: a.facts, calls: a.calls,
-			text: text[p.start:p.end], toks: toks,
+			text: text[p.start:p.end], toks: p.ownTokens(),
 			lineOf: func(off int) int { return lineOf(p.start + off) },
 			within: within, depth: a.depth + 1,
 		}

@@ -53,24 +53,41 @@ func (p *parser) done() []Statement {
 	bodies := map[string][]Action{}
 	for i := range p.statements {
 		f := &p.statements[i].Facts
-		if !strings.HasPrefix(f.Kind, "CREATE ") {
-			for _, name := range p.calls[i] {
-				for _, act := range bodies[strings.ToLower(name)] {
-					act.Within = "call of " + strings.TrimPrefix(strings.TrimPrefix(act.Within, "function "), "procedure ")
-					act.Line = p.statements[i].Line
-					f.Actions = append(f.Actions, act)
+		if strings.HasPrefix(f.Kind, "CREATE ") {
+			for _, act := range f.Actions {
+				if r := act.Routine(); r != "" {
+					bodies[r] = append(bodies[r], act)
 				}
 			}
 			continue
 		}
-		for _, act := range f.Actions {
-			if r := act.Routine(); r != "" {
-				key := strings.ToLower(r)
-				bodies[key] = append(bodies[key], act)
+		for _, name := range p.calls[i] {
+			for _, act := range called(bodies, name) {
+				act.Within = "call of " + strings.TrimPrefix(strings.TrimPrefix(act.Within, "function "), "procedure ")
+				act.Line = p.statements[i].Line
+				f.Actions = append(f.Actions, act)
 			}
 		}
 	}
 	return p.statements
+}
+
+// called finds a body by the name it is called by; with a schema on one side
+// only, the search path decides, and the bare names are compared.
+func called(bodies map[string][]Action, name string) []Action {
+	if acts := bodies[name]; acts != nil {
+		return acts
+	}
+	_, bare, hasSchema := strings.Cut(name, ".")
+	if hasSchema {
+		return bodies[bare]
+	}
+	for key, acts := range bodies {
+		if _, bare, ok := strings.Cut(key, "."); ok && bare == name {
+			return acts
+		}
+	}
+	return nil
 }
 
 // Routine names the function or procedure in whose body the action was found,

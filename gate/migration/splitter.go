@@ -16,6 +16,15 @@ type piece struct {
 	escapes bool
 }
 
+// ownTokens are the tokens with offsets within the statement.
+func (p piece) ownTokens() []token {
+	toks := make([]token, len(p.tokens))
+	for i, t := range p.tokens {
+		toks[i] = token{t.kind, t.start - p.start, t.end - p.start}
+	}
+	return toks
+}
+
 // splitter cuts a text into statements. It is the authority on where they
 // begin and end; the grammar only ever sees one statement.
 type splitter struct {

@@ -216,7 +216,7 @@ func (a *analyser) subcommand(act Action, off int, text string) {
 	head := "ALTER TABLE " + QuoteName(act.Schema, act.Name) + " "
 	if tree, err := a.g.Parse(head + text); err == nil && len(tree.Stmts) == 1 {
 		lineOf := func(o int) int { return a.lineOf(off + max(o-len(head), 0)) }
-		a.nestedAs(head+text, a.within, lineOf)
+		a.nested(head+text, a.within, lineOf)
 		return
 	}
 	src := &source{text: text, marks: lineMarks(text, 0)}

@@ -65,10 +65,6 @@ func qualified(schema, name string) string {
 
 func relName(r *pg.RangeVar) string { return qualified(r.GetSchemaname(), r.GetRelname()) }
 
-// typeParts names a type without the schema the grammar puts in front of its
-// own spellings ("int" is pg_catalog.int4).
-func typeParts(t *pg.TypeName) (schema, name string) { return schemaAndName(names(t.GetNames())) }
-
 // objectParts reads the name out of the several shapes DROP, ALTER and
 // COMMENT give it.
 func objectParts(n *pg.Node) []string {
