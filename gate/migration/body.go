@@ -179,4 +179,3 @@ func (a *analyser) atomicBody(n *pg.Node, within string) {
 	}
 	a.dml(n)
 }
-

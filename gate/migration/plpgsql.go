@@ -225,4 +225,3 @@ func (p *plBody) variable(expr string) []assembled {
 	}
 	return nil
 }
-
