@@ -12,6 +12,8 @@ import (
 type base struct {
 	id     string
 	reason string
+	// tip is where the reference stands now, "" where that is the base itself.
+	tip string
 }
 
 // base finds the commit to compare with: the merge base of the head and the
@@ -32,19 +34,19 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty bool) (
 	}
 	if opt.Base == "" && tip == head && opt.Head == "" && r.onBranch(ref) {
 		if dirty {
-			return base{head, "the last commit of " + shortRef(ref) + ", against what is not committed yet"}, nil
+			return base{id: head, reason: "the last commit of " + shortRef(ref) + ", against what is not committed yet"}, nil
 		}
 		return r.parent(ctx, &f, head, ref)
 	}
 	id, err := f.mergeBase(ctx, tip, head)
 	switch {
 	case err == nil && id == tip:
-		return base{id, shortRef(ref)}, nil
+		return base{id: id, reason: shortRef(ref)}, nil
 	case err == nil:
-		return base{id, "merge base with " + shortRef(ref)}, nil
+		return base{id: id, reason: "merge base with " + shortRef(ref), tip: tip}, nil
 	case errors.Is(err, errNoMergeBase) && opt.Base != "":
 		// Named in so many words, and no history to argue with.
-		return base{tip, shortRef(ref) + ", which shares no known history with the head"}, nil
+		return base{id: tip, reason: shortRef(ref) + ", which shares no known history with the head"}, nil
 	case errors.Is(err, errNoMergeBase):
 		return base{}, fmt.Errorf("the head %s and the default branch %s share no history: pass --base REF", short(head), shortRef(ref))
 	default:
@@ -72,14 +74,14 @@ func (r *repo) parent(ctx context.Context, f *fetcher, head, ref string) (base, 
 			if _, err := f.commit(ctx, id); err != nil {
 				return base{}, err
 			}
-			return base{id, "first parent of the last commit of " + shortRef(ref) + ", which is checked out"}, nil
+			return base{id: id, reason: "first parent of the last commit of " + shortRef(ref) + ", which is checked out"}, nil
 		}
 	}
 	out, err = r.pipe(ctx, strings.NewReader(""), "hash-object", "-t", "tree", "--stdin")
 	if err != nil {
 		return base{}, fmt.Errorf("make an empty tree: %w", err)
 	}
-	return base{strings.TrimSpace(string(out)), "nothing: the first commit of " + shortRef(ref) + " is checked out"}, nil
+	return base{id: strings.TrimSpace(string(out)), reason: "nothing: the first commit of " + shortRef(ref) + " is checked out"}, nil
 }
 
 // defaultBranch returns the full name of the default branch's reference.

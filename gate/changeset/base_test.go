@@ -26,6 +26,9 @@ func TestBase(t *testing.T) {
 		if c.Base != fork || c.BaseReason != "merge base with main" {
 			t.Errorf("base %s (%s), want %s", c.Base, c.BaseReason, fork)
 		}
+		if len(c.Ahead) != 1 || c.Ahead[0].Up.File != "migrations/4_theirs.up.sql" || len(c.Merged) != 2 {
+			t.Errorf("ahead %v, merged %v", c.Ahead, c.Merged)
+		}
 		// Named by flag it is the same, and so is a tag.
 		r.git("tag", "release", "main")
 		for _, ref := range []string{"main", "release", "refs/heads/main", r.git("rev-parse", "--short", "main")} {
@@ -36,8 +39,8 @@ func TestBase(t *testing.T) {
 		r.git("merge", "-q", "--no-edit", "change")
 		c = r.detect()
 		expect(t, c, want)
-		if c.Base != r.git("rev-parse", "HEAD^1") {
-			t.Errorf("base %s (%s)", c.Base, c.BaseReason)
+		if c.Base != r.git("rev-parse", "HEAD^1") || len(c.Ahead) > 0 || len(c.Merged) != 3 {
+			t.Errorf("base %s (%s), ahead %v, merged %v", c.Base, c.BaseReason, c.Ahead, c.Merged)
 		}
 	})
 

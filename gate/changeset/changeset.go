@@ -16,9 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -76,6 +74,11 @@ type Change struct {
 	Added []migration.Migration `json:"added"`
 	// Merged holds the base's migrations: files and versions, no statements.
 	Merged []migration.Migration `json:"merged,omitempty"`
+	// Ahead holds what the base's branch has merged since the head left it: no
+	// part of the base, yet a version that the change must not take or come
+	// before. Empty where nothing changed, and in a merge of the two, as
+	// continuous integration checks out a pull request.
+	Ahead []migration.Migration `json:"ahead,omitempty"`
 	// MergedFS and HeadFS are the two sides' directories, rooted at Top.
 	MergedFS fs.FS `json:"-"`
 	HeadFS   fs.FS `json:"-"`
@@ -138,11 +141,17 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 		c.LayoutReason = "no .sql file in the directory"
 		return c, repo.refuseHidden(dir, opt.Head)
 	}
-	return c, c.fill(opt, baseTree, headTree, diff)
+	if err := c.fill(opt, baseTree, headTree); err != nil {
+		return c, err
+	}
+	if b.tip != "" && !c.Nothing() {
+		c.Ahead, err = c.ahead(ctx, repo, opt, b.tip)
+	}
+	return c, err
 }
 
 // fill adds what the layout makes of the two trees.
-func (c *Change) fill(opt Options, base, head *tree, diff []rawChange) error {
+func (c *Change) fill(opt Options, base, head *tree) error {
 	mopt := migration.Options{Ignore: opt.Ignore, Getenv: opt.LookupEnv}
 	layout, err := c.chooseLayout(opt.Layout, base, head)
 	if err != nil {
@@ -154,7 +163,7 @@ func (c *Change) fill(opt Options, base, head *tree, diff []rawChange) error {
 		return fmt.Errorf("list migrations of the base %s: %w", short(c.Base), err)
 	}
 	c.Merged = baseSet.Migrations
-	if len(diff) == 0 && !head.differs {
+	if !head.differs {
 		return nil
 	}
 	headSet, err := list(head, c.Dir, layout, mopt)
@@ -174,6 +183,20 @@ func (c *Change) fill(opt Options, base, head *tree, diff []rawChange) error {
 		c.Added = append(c.Added, m)
 	}
 	return nil
+}
+
+// ahead lists the migrations of the base's branch that the base lacks.
+func (c *Change) ahead(ctx context.Context, r *repo, opt Options, tip string) ([]migration.Migration, error) {
+	tree, err := r.tree(ctx, tip, c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	layout, _ := migration.ByName(c.Layout)
+	set, err := list(tree, c.Dir, layout, migration.Options{Ignore: opt.Ignore, Getenv: opt.LookupEnv})
+	if err != nil {
+		return nil, fmt.Errorf("list migrations of %s, which is ahead of the base: %w", short(tip), err)
+	}
+	return added(migration.Set{Migrations: c.Merged}, set, tree), nil
 }
 
 func (c *Change) chooseLayout(name string, base, head *tree) (migration.Layout, error) {
@@ -233,97 +256,6 @@ func parse(m *migration.Migration, fsys fs.FS, layout migration.Layout, opt migr
 		}
 		if down != nil {
 			m.Down = down
-		}
-	}
-	return nil
-}
-
-// migrationsDir resolves the directory: as typed where the command runs, else
-// as written in a configuration at the repository's top.
-func (r *repo) migrationsDir(ctx context.Context, opt Options, head string) (string, error) {
-	name := opt.MigrationsDir
-	if name == "" {
-		return "", fmt.Errorf("no migration directory named: pass --dir DIR")
-	}
-	var candidates []string
-	for _, from := range []string{r.cwd, r.top} {
-		abs := name
-		if !filepath.IsAbs(name) {
-			abs = filepath.Join(from, name)
-		}
-		if real, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = real
-		}
-		rel, err := filepath.Rel(r.top, abs)
-		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return "", fmt.Errorf("migration directory %s is outside the repository %s: run in the repository that holds it", name, r.top)
-		}
-		candidates = append(candidates, filepath.ToSlash(rel))
-	}
-	for _, c := range candidates {
-		if opt.Head == "" {
-			info, err := os.Stat(filepath.Join(r.top, filepath.FromSlash(c)))
-			if err == nil && info.IsDir() {
-				return c, r.refuseSubmodule(c)
-			}
-			if err == nil {
-				return "", fmt.Errorf("migration directory %s is a file: pass --dir DIR", c)
-			}
-		}
-	}
-	if dir := r.firstDir(ctx, head, candidates); dir != "" {
-		return dir, nil
-	}
-	return candidates[0], &missingDir{name: name, cwd: r.cwd, top: r.top, candidates: candidates}
-}
-
-// firstDir returns the first of the names that is a directory of the commit.
-func (r *repo) firstDir(ctx context.Context, commit string, names []string) string {
-	for _, name := range names {
-		if kind, _ := r.run(ctx, "cat-file", "-t", treeish(commit, name)); strings.TrimSpace(string(kind)) == "tree" {
-			return name
-		}
-	}
-	return ""
-}
-
-// missingDir says that neither the disk nor the head has the directory.
-type missingDir struct {
-	name, cwd, top string
-	candidates     []string
-}
-
-func (e *missingDir) Error() string {
-	where := e.cwd
-	if e.cwd != e.top {
-		where += " nor at the repository's top " + e.top
-	}
-	return fmt.Sprintf("migration directory %s does not exist in %s: pass --dir DIR", e.name, where)
-}
-
-// refuseSubmodule says so where the directory belongs to another repository.
-func (r *repo) refuseSubmodule(dir string) error {
-	for d := dir; d != "."; d = path.Dir(d) {
-		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(d), ".git")); err == nil {
-			return fmt.Errorf("migration directory %s is in another git repository (%s): run in that one", dir, d)
-		}
-	}
-	return nil
-}
-
-// refuseHidden fails where the directory has migrations that git ignores: to
-// call that "nothing changed" would be a green light nobody gave.
-func (r *repo) refuseHidden(dir, head string) error {
-	if head != "" {
-		return nil
-	}
-	entries, err := os.ReadDir(filepath.Join(r.top, filepath.FromSlash(dir)))
-	if err != nil {
-		return nil // deleted by this change, and empty before
-	}
-	for _, e := range entries {
-		if isSQL(e.Name()) {
-			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, e.Name())
 		}
 	}
 	return nil

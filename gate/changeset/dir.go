@@ -1,0 +1,101 @@
+package changeset
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// migrationsDir resolves the directory: as typed where the command runs, else
+// as written in a configuration at the repository's top.
+func (r *repo) migrationsDir(ctx context.Context, opt Options, head string) (string, error) {
+	name := opt.MigrationsDir
+	if name == "" {
+		return "", fmt.Errorf("no migration directory named: pass --dir DIR")
+	}
+	var candidates []string
+	for _, from := range []string{r.cwd, r.top} {
+		abs := name
+		if !filepath.IsAbs(name) {
+			abs = filepath.Join(from, name)
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = real
+		}
+		rel, err := filepath.Rel(r.top, abs)
+		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+			return "", fmt.Errorf("migration directory %s is outside the repository %s: run in the repository that holds it", name, r.top)
+		}
+		candidates = append(candidates, filepath.ToSlash(rel))
+	}
+	for _, c := range candidates {
+		if opt.Head == "" {
+			info, err := os.Stat(filepath.Join(r.top, filepath.FromSlash(c)))
+			if err == nil && info.IsDir() {
+				return c, r.refuseSubmodule(c)
+			}
+			if err == nil {
+				return "", fmt.Errorf("migration directory %s is a file: pass --dir DIR", c)
+			}
+		}
+	}
+	if dir := r.firstDir(ctx, head, candidates); dir != "" {
+		return dir, nil
+	}
+	return candidates[0], &missingDir{name: name, cwd: r.cwd, top: r.top, candidates: candidates}
+}
+
+// firstDir returns the first of the names that is a directory of the commit.
+func (r *repo) firstDir(ctx context.Context, commit string, names []string) string {
+	for _, name := range names {
+		if kind, _ := r.run(ctx, "cat-file", "-t", treeish(commit, name)); strings.TrimSpace(string(kind)) == "tree" {
+			return name
+		}
+	}
+	return ""
+}
+
+// missingDir says that neither the disk nor the head has the directory.
+type missingDir struct {
+	name, cwd, top string
+	candidates     []string
+}
+
+func (e *missingDir) Error() string {
+	where := e.cwd
+	if e.cwd != e.top {
+		where += " nor at the repository's top " + e.top
+	}
+	return fmt.Sprintf("migration directory %s does not exist in %s: pass --dir DIR", e.name, where)
+}
+
+// refuseSubmodule says so where the directory belongs to another repository.
+func (r *repo) refuseSubmodule(dir string) error {
+	for d := dir; d != "."; d = path.Dir(d) {
+		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(d), ".git")); err == nil {
+			return fmt.Errorf("migration directory %s is in another git repository (%s): run in that one", dir, d)
+		}
+	}
+	return nil
+}
+
+// refuseHidden fails where the directory has migrations that git ignores: to
+// call that "nothing changed" would be a green light nobody gave.
+func (r *repo) refuseHidden(dir, head string) error {
+	if head != "" {
+		return nil
+	}
+	entries, err := os.ReadDir(filepath.Join(r.top, filepath.FromSlash(dir)))
+	if err != nil {
+		return nil // deleted by this change, and empty before
+	}
+	for _, e := range entries {
+		if isSQL(e.Name()) {
+			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, e.Name())
+		}
+	}
+	return nil
+}
