@@ -38,39 +38,40 @@ var impacts = [...]Impact{BlocksReads, BlocksWrites, BlocksDDL}
 // Lock is one row of a server's lock table, at one instant.
 type Lock struct {
 	// Session is the holder: a backend's process id, a thread's id.
-	Session int64
+	Session int64 `json:"session"`
 	// Object is the engine's stable key of the locked relation (PostgreSQL:
 	// the OID in decimal); names are resolved after the run, since a relation
 	// made in an open transaction has none yet for others.
-	Object string
+	Object string `json:"object"`
 	// Mode in the server's own spelling ("ACCESS EXCLUSIVE").
-	Mode   string
-	Impact Impact
+	Mode   string `json:"mode"`
+	Impact Impact `json:"impact"`
 	// Granted is false while the lock is awaited; a waiting request blocks
 	// newcomers as a granted one does (measured, PostgreSQL 15 and 18).
-	Granted bool
+	Granted bool `json:"granted"`
 }
 
 // Interval is a pair of instants since the start of the recording, between
 // which something became true: sent and received of one round trip.
 type Interval struct {
-	Sent, Received time.Duration
+	Sent     time.Duration `json:"sent"`
+	Received time.Duration `json:"received"`
 }
 
 // Sample is what one look at the lock table showed. Its content was true at
 // some instant within At.
 type Sample struct {
-	At Interval
+	At Interval `json:"at"`
 	// Last is the latest look that showed the very same locks (equal to At
 	// for a single look); Count is how many looks did, MaxGap the longest time from one
 	// look's sent to the next one's received among them.
-	Last   Interval
-	Count  int
-	MaxGap time.Duration
+	Last   Interval      `json:"last"`
+	Count  int           `json:"count"`
+	MaxGap time.Duration `json:"max_gap"`
 	// Boundary: taken between two statements, so complete for everything an
 	// open transaction holds.
-	Boundary bool
-	Locks    []Lock
+	Boundary bool   `json:"boundary,omitempty"`
+	Locks    []Lock `json:"locks"`
 }
 
 // Event says what a Stamp marks.
@@ -84,30 +85,31 @@ const (
 
 // Stamp is the client's own clock around one exchange with the server.
 type Stamp struct {
-	Event Event
+	Event Event `json:"event"`
 	// Statement numbers the statement within the recording, from 0; for
 	// Commit, the last statement of the transaction.
-	Statement int
-	At        Interval
+	Statement int      `json:"statement"`
+	At        Interval `json:"at"`
 	// Released: after this exchange the transaction's locks were gone: a
 	// commit, a rollback, an error, or a statement in autocommit.
-	Released bool
+	Released bool `json:"released"`
 	// InBlock: the statement ran inside a transaction that was still open
 	// when it ended, so the next boundary sample is complete.
-	InBlock bool
+	InBlock bool `json:"in_block"`
 }
 
 // Recording is everything seen during one walk.
 type Recording struct {
 	// Session is the migration's own, the one the stamps speak of.
-	Session int64
-	Every   time.Duration // the ticker's aim
-	Stamps  []Stamp
-	Samples []Sample
+	Session int64         `json:"session"`
+	Every   time.Duration `json:"every"` // the ticker's aim
+	Stamps  []Stamp       `json:"stamps"`
+	Samples []Sample      `json:"samples"`
 	// Looks, MedianGap and MaxGap tell the resolution actually achieved. A gap is the
 	// time from one look's sent to the next one's received.
-	Looks             int
-	MedianGap, MaxGap time.Duration
+	Looks     int           `json:"looks"`
+	MedianGap time.Duration `json:"median_gap"`
+	MaxGap    time.Duration `json:"max_gap"`
 }
 
 // Witness tells what proves a window.
