@@ -201,3 +201,13 @@ func rich(t *testing.T) string {
 	}
 	return string(b)
 }
+
+func dial(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}

@@ -13,7 +13,15 @@ import (
 // by reading it.
 func (s *Server) vacuum(ctx context.Context, database string) error {
 	var todo []string
-	err := s.on(ctx, database, func(c *pgx.Conn) error {
+	// Rows of commits whose log is not flushed yet (synchronous_commit is off)
+	// cannot be marked as visible to all, and neighbouring transactions share
+	// one note of how far it must be. So a first commit that waits for its log
+	// flushes everyone's before it, and the vacuums' own commits wait too.
+	wait := map[string]string{"synchronous_commit": "on"}
+	err := s.onWith(ctx, database, wait, func(c *pgx.Conn) error {
+		if _, err := c.Exec(ctx, "SELECT pg_logical_emit_message(true, 'migration-gate', 'flush')"); err != nil {
+			return err
+		}
 		// Relations of all owners, the catalogue's included: a dump of many
 		// tables leaves it unfrozen and without statistics too. Partitioned
 		// tables have statistics of their own over all partitions.
@@ -43,7 +51,7 @@ func (s *Server) vacuum(ctx context.Context, database string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range 2 {
 		g.Go(func() error {
-			return s.on(ctx, database, func(c *pgx.Conn) error {
+			return s.onWith(ctx, database, wait, func(c *pgx.Conn) error {
 				for sql := next(); sql != ""; sql = next() {
 					if _, err := c.Exec(ctx, sql); err != nil {
 						return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,27 +39,28 @@ func (r *restore) overWire(ctx context.Context) error {
 	}
 	return r.loading(ctx, func(l *loader) error {
 		w.l = l
-		// pg_restore's passes: everything, with the data between pre-data
-		// and post-data; then privileges; then what must not run before them.
-		if err := w.pass(ctx, func(e *archive.Entry) bool { return e.Section != postData && !isLate(e) && !isACL(e) }); err != nil {
+		// pg_restore's passes: everything in the order of the contents, the
+		// data where the first of it stands; then privileges; then what must
+		// not run before them.
+		data := slices.IndexFunc(a.Entries, func(e archive.Entry) bool { return e.HasData })
+		if data < 0 {
+			data = len(a.Entries)
+		}
+		if err := w.pass(ctx, a.Entries[:data], isPlain); err != nil {
 			return err
 		}
 		if err := a.Walk(func(b archive.Block) error { return w.data(ctx, b) }); err != nil {
 			return err
 		}
-		for _, want := range []func(*archive.Entry) bool{
-			func(e *archive.Entry) bool { return e.Section == postData && !isLate(e) && !isACL(e) },
-			isACL, isLate,
-		} {
-			if err := w.pass(ctx, want); err != nil {
-				return err
-			}
+		if err := w.pass(ctx, a.Entries[data:], isPlain); err != nil {
+			return err
 		}
-		return nil
+		if err := w.pass(ctx, a.Entries, isACL); err != nil {
+			return err
+		}
+		return w.pass(ctx, a.Entries, isLate)
 	})
 }
-
-const postData = 4
 
 type wire struct {
 	a    *archive.Archive
@@ -74,9 +76,11 @@ func isLate(e *archive.Entry) bool {
 	return e.Desc == "MATERIALIZED VIEW DATA" || e.Desc == "EVENT TRIGGER" || e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EVENT TRIGGER ")
 }
 
-func (w *wire) pass(ctx context.Context, want func(*archive.Entry) bool) error {
-	for i := range w.a.Entries {
-		e := &w.a.Entries[i]
+func isPlain(e *archive.Entry) bool { return !isACL(e) && !isLate(e) }
+
+func (w *wire) pass(ctx context.Context, entries []archive.Entry, want func(*archive.Entry) bool) error {
+	for i := range entries {
+		e := &entries[i]
 		if !want(e) || strings.TrimSpace(e.Defn) == "" {
 			continue
 		}
