@@ -2,6 +2,7 @@ package migration
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -55,10 +56,10 @@ func (a *analyser) statement(escapes bool) {
 	if escapes {
 		text = a.conforming()
 	}
-	tree, err := a.g.Parse(text)
+	tree, err := a.parse(text)
 	if err != nil {
 		if bare := a.withoutComments(text); bare != text {
-			if t, bareErr := a.g.Parse(bare); bareErr == nil {
+			if t, bareErr := a.parse(bare); bareErr == nil {
 				tree, err = t, nil
 			}
 		}
@@ -80,6 +81,19 @@ func (a *analyser) statement(escapes bool) {
 	for _, s := range tree.Stmts {
 		a.node(s.Stmt)
 	}
+}
+
+// maxTree bounds what is parsed into a tree, which takes a hundred times the
+// text's memory; larger statements are data, and their words say enough.
+const maxTree = 4 << 20
+
+var errTooLarge = errors.New("larger than 4 MiB")
+
+func (a *analyser) parse(text string) (*pg.ParseResult, error) {
+	if len(text) > maxTree {
+		return nil, errTooLarge
+	}
+	return a.g.Parse(text)
 }
 
 // conforming rewrites \' to ” in plain strings: the grammar reads them as

@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"slices"
 	"sort"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -43,7 +44,9 @@ func (a *analyser) dml(n *pg.Node) {
 			note(s.Rel, Action{Verb: Create})
 		case *pg.FuncCall:
 			parts := names(s.Funcname)
-			*a.calls = append(*a.calls, qualified(schemaAndName(parts)))
+			if name := qualified(schemaAndName(parts)); !slices.Contains(*a.calls, name) {
+				*a.calls = append(*a.calls, name)
+			}
 			if len(parts) > 0 && parts[len(parts)-1] == "lo_unlink" {
 				all = append(all, found{int(s.Location), Action{Verb: Delete, Object: "large object"}})
 			}

@@ -92,3 +92,13 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+// A statement that is mostly data is classified without a tree of it.
+func TestHugeStatement(t *testing.T) {
+	row := "(1, 'DELETE FROM t'),\n"
+	s := one(t, "INSERT INTO shop.t VALUES\n"+strings.Repeat(row, maxTree/len(row)+1)+"(2, '') ON CONFLICT (a) DO UPDATE SET b = 1, c = 2 WHERE true")
+	f := s.Facts
+	if f.Analysed || len(f.Actions) != 1 || f.Actions[0].Verb != Upsert || f.Actions[0].Schema != "shop" || strings.Join(f.Actions[0].Columns, " ") != "b c" {
+		t.Errorf("got %+v", f)
+	}
+}

@@ -16,6 +16,13 @@ func walk(m protoreflect.Message, visit func(proto.Message) bool) {
 	if !m.IsValid() || !visit(m.Interface()) {
 		return
 	}
+	if n, ok := m.Interface().(*pg.Node); ok {
+		// One of 270 fields is set: asking for each would take most of the time.
+		if fd := m.WhichOneof(nodeOneof(n)); fd != nil {
+			walk(m.Get(fd).Message(), visit)
+		}
+		return
+	}
 	fields := m.Descriptor().Fields()
 	for i := 0; i < fields.Len(); i++ {
 		fd := fields.Get(i)
@@ -31,6 +38,10 @@ func walk(m protoreflect.Message, visit func(proto.Message) bool) {
 			walk(v.List().Get(i).Message(), visit)
 		}
 	}
+}
+
+func nodeOneof(n *pg.Node) protoreflect.OneofDescriptor {
+	return n.ProtoReflect().Descriptor().Oneofs().Get(0)
 }
 
 // names turns a qualified name, as a list of String nodes, into its parts.
