@@ -146,7 +146,7 @@ func dangerous() gate.Report {
 			},
 			{
 				Rule: "lock-budget", Severity: gate.SeverityError, File: widenFile, Line: 3, EndLine: 5,
-				Message:  "public.orders: reads and writes blocked for up to 3383 ms, budget 200 ms",
+				Message:  "public.orders: reads and writes blocked for up to 3384 ms, budget 200 ms",
 				Evidence: map[string]any{"relation": "public.orders", "mode": "ACCESS EXCLUSIVE", "blocks": []string{"reads", "writes"}, "at_least_ms": 3336.18, "at_most_ms": 3383.1, "budget_ms": 200},
 				Fix:      widenFix, SQL: widenSQL,
 			},
