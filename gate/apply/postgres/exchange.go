@@ -61,13 +61,18 @@ func (s *Session) tell(ctx context.Context, sql string) error {
 // ask sends a query of the gate's own and returns the rows of its last result.
 // What the server says meanwhile is not the migration's.
 func (s *Session) ask(ctx context.Context, sql string) ([][][]byte, error) {
-	kept := s.messages
-	results, err := s.conn.Exec(ctx, sql).ReadAll()
-	s.messages = kept
+	results, err := s.askAll(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
 	return results[len(results)-1].Rows, nil
+}
+
+func (s *Session) askAll(ctx context.Context, sql string) ([]*pgconn.Result, error) {
+	kept := s.messages
+	results, err := s.conn.Exec(ctx, sql).ReadAll()
+	s.messages = kept
+	return results, err
 }
 
 // flush makes the server forget the counters this session has not reported

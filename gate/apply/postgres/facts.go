@@ -29,6 +29,8 @@ type facts struct {
 	// looked: a statement of the open transaction has taken a snapshot, so the
 	// gate may take one too.
 	looked bool
+	// timeout is the statement_timeout of the last boundary.
+	timeout string
 	// failed: the statement's transaction is gone, and with it what it did.
 	failed bool
 }
@@ -65,6 +67,7 @@ func (f *facts) ended(committed bool) {
 		}
 	}
 	f.failed = f.failed || !committed
+	f.timeout = "" // what was set may be undone
 	f.pending, f.reads, f.looked = map[string]string{}, map[string]counters{}, false
 }
 
@@ -118,30 +121,54 @@ func (s *Session) Boundary(ctx context.Context) (observe.Facts, error) {
 		return observe.Facts{}, nil
 	}
 	var out observe.Facts
-	rows, err := s.ask(ctx, "SHOW lock_timeout")
-	if err != nil {
-		return out, fmt.Errorf("read lock_timeout: %w", err)
-	}
-	out.LockTimeout = string(rows[0][0])
-	if rows, err = s.ask(ctx, "SHOW statement_timeout"); err != nil {
-		return out, fmt.Errorf("read statement_timeout: %w", err)
-	}
-	out.StatementTimeout = string(rows[0][0])
-	restore, err := s.unlimit(ctx, out.StatementTimeout)
-	if err != nil {
-		return out, err
-	}
 	f := &s.facts
+	locked := f.before == nil && s.open() && f.looked
+	// One round trip where no time-out can strike: the transaction's locks are
+	// held meanwhile.
+	query, quick := "SHOW lock_timeout; SHOW statement_timeout", locked && f.unlimited()
+	if quick {
+		query += "; " + lockedQuery
+	}
+	results, err := s.askAll(ctx, query)
+	if err != nil {
+		return out, fmt.Errorf("read the facts of the connection: %w", err)
+	}
+	out.LockTimeout, out.StatementTimeout = string(results[0].Rows[0][0]), string(results[1].Rows[0][0])
+	f.timeout = out.StatementTimeout
+	restore := func(context.Context) error { return nil }
+	if !quick {
+		if restore, err = s.unlimit(ctx, out.StatementTimeout); err != nil {
+			return out, err
+		}
+	}
 	switch {
 	case f.before != nil:
 		err = f.afterBare(ctx, s, &out)
-	case s.open() && f.looked:
-		err = f.inside(ctx, s, &out)
+	case quick:
+		err = f.inside(ctx, s, results[2].Rows, &out)
+	case locked:
+		var rows [][][]byte
+		if rows, err = s.ask(ctx, lockedQuery); err == nil {
+			err = f.inside(ctx, s, rows, &out)
+		}
 	}
 	if err != nil {
 		return out, fmt.Errorf("read the facts of the connection: %w", err)
 	}
 	return out, restore(ctx)
+}
+
+// unlimited: no statement_timeout was set at the last boundary, and the
+// statement since then is none that sets one.
+func (f *facts) unlimited() bool {
+	if f.timeout != "0" {
+		return false
+	}
+	switch word, _ := firstWord(f.statement.SQL); word {
+	case "ALTER", "CREATE", "DROP", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "COMMENT", "GRANT", "REVOKE", "LOCK", "COPY", "REINDEX", "REFRESH":
+		return true
+	}
+	return false
 }
 
 // unlimit keeps a statement_timeout that the file has set from striking the
@@ -184,8 +211,8 @@ FROM pg_catalog.pg_class AS c
 WHERE c.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND c.relfilenode OPERATOR(pg_catalog.<>) 0::pg_catalog.oid`
 
 // inside compares within an open transaction.
-func (f *facts) inside(ctx context.Context, s *Session, out *observe.Facts) error {
-	now, strong, err := relations(ctx, s, lockedQuery)
+func (f *facts) inside(ctx context.Context, s *Session, rows [][][]byte, out *observe.Facts) error {
+	now, strong, err := relations(rows)
 	if err != nil {
 		return err
 	}
@@ -353,16 +380,16 @@ WHERE NOT i.indisvalid AND c.relkind OPERATOR(pg_catalog.=) 'i'::pg_catalog."cha
 }
 
 func (f *facts) inventory(ctx context.Context, s *Session) (map[string]relation, error) {
-	all, _, err := relations(ctx, s, inventoryQuery)
+	rows, err := s.ask(ctx, inventoryQuery)
+	if err != nil {
+		return nil, err
+	}
+	all, _, err := relations(rows)
 	return all, err
 }
 
-// relations runs one of the two queries above.
-func relations(ctx context.Context, s *Session, query string) (all map[string]relation, strong map[string]bool, err error) {
-	rows, err := s.ask(ctx, query)
-	if err != nil {
-		return nil, nil, err
-	}
+// relations reads the rows of one of the two queries above.
+func relations(rows [][][]byte) (all map[string]relation, strong map[string]bool, err error) {
 	all, strong = make(map[string]relation, len(rows)), map[string]bool{}
 	for _, row := range rows {
 		var n [5]int64
