@@ -22,8 +22,9 @@ type model struct {
 	counts     counts
 	statements []statement
 	rows       []lockRow
-	files      map[string][]string // lines read by Source; nil: not there
-	endMS      float64             // of the apply walk, for the timeline
+	numbers    map[gate.StatementRef]int // of the first statement on a line
+	files      map[string][]string       // lines read by Source; nil: not there
+	endMS      float64                   // of the apply walk, for the timeline
 }
 
 // statement is one statement of an up script, with what it did.
@@ -72,7 +73,7 @@ func newModel(r gate.Report, opt Options) *model {
 	if opt.Width <= 0 {
 		opt.Width = 100
 	}
-	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs, files: map[string][]string{}}
+	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs, files: map[string][]string{}, numbers: map[gate.StatementRef]int{}}
 	if opt.Unicode {
 		m.glyph = unicodeGlyphs
 	}
@@ -100,12 +101,20 @@ func (m *model) flatten() {
 				}
 			}
 			m.statements = append(m.statements, s)
+			if ref := (gate.StatementRef{File: s.st.File, Line: s.st.Line}); m.numbers[ref] == 0 {
+				m.numbers[ref] = s.number
+			}
 		}
 	}
+	opened := m.firstLocks()
 	at := 0.0
 	for i := range m.statements {
 		s := &m.statements[i]
 		s.startMS = at
+		// Its first lock tells, too; and what is before it adds up.
+		if o, ok := opened[s.number]; ok {
+			s.startMS = max(at, o)
+		}
 		if s.run != nil {
 			if known {
 				s.startMS = s.run.StartMS
@@ -114,6 +123,19 @@ func (m *model) flatten() {
 		}
 	}
 	m.endMS = at
+}
+
+// firstLocks tells by statement number when its first lock was taken.
+func (m *model) firstLocks() map[int]float64 {
+	first := map[int]float64{}
+	for i := range m.obs.Locks {
+		w := &m.obs.Locks[i]
+		n := m.numberOf(w)
+		if at, ok := first[n]; !ok || w.OpenedMS < at {
+			first[n] = w.OpenedMS
+		}
+	}
+	return first
 }
 
 // groupLocks makes the timeline's rows, in the order of acquisition.
@@ -214,24 +236,23 @@ func (r *lockRow) status() string {
 	return ""
 }
 
-// numberOf finds the number of the statement that took a window.
+// numberOf finds the number of the statement that took a window; 0: none.
 func (m *model) numberOf(w *gate.LockWindow) int {
-	for i := range m.statements {
-		if s := m.statements[i].st; s.File == w.File && s.Line == w.Line {
-			return m.statements[i].number
-		}
-	}
-	n := 0
+	first := 0 // of the window's migration
 	for i := range m.obs.Migrations {
 		if i == w.Migration {
-			if n+w.Statement < len(m.statements) {
-				return n + w.Statement + 1
-			}
-			return 0
+			break
 		}
-		n += len(m.obs.Migrations[i].Up.Statements)
+		first += len(m.obs.Migrations[i].Up.Statements)
 	}
-	return 0
+	// By index, where that agrees with the place: two statements may share a
+	// line, and a report that others wrote has no indices.
+	if n := first + w.Statement; n >= 0 && n < len(m.statements) {
+		if st := m.statements[n].st; st.File == w.File && st.Line == w.Line {
+			return n + 1
+		}
+	}
+	return m.numbers[gate.StatementRef{File: w.File, Line: w.Line}]
 }
 
 // at finds the statement, of any script, that covers a line.
@@ -258,10 +279,8 @@ func (m *model) at(file string, line int) *migration.Statement {
 
 // runAt finds the measured statement that begins on a line.
 func (m *model) runAt(ref gate.StatementRef) *statement {
-	for i := range m.statements {
-		if s := &m.statements[i]; s.st.File == ref.File && s.st.Line == ref.Line {
-			return s
-		}
+	if n := m.numbers[ref]; n > 0 {
+		return &m.statements[n-1]
 	}
 	return nil
 }

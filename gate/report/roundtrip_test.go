@@ -49,7 +49,8 @@ func TestRenderIsDeterministicAndLeavesTheReportAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, format := range report.Formats() {
-			if render(t, format, r, report.Options{}) != render(t, format, r, report.Options{}) {
+			first := render(t, format, r, report.Options{})
+			if second := render(t, format, r, report.Options{}); first != second {
 				t.Errorf("%s as %s differs from one time to the next", name, format)
 			}
 		}

@@ -122,6 +122,8 @@ func (t *text) migrationLine(m *gate.Migration) string {
 	switch {
 	case m.Apply == nil:
 		return s + "  not run"
+	case m.Apply.Failure != nil && m.Apply.Failure.Statement < 0:
+		return s + "  " + t.paint(red, "failed at COMMIT")
 	case m.Apply.Failure != nil:
 		return s + "  " + t.paint(red, "failed")
 	}

@@ -256,38 +256,23 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 
 // legend explains the glyphs that were used.
 func (t *text) legend(rows []lockRow) []string {
-	var within, held, over, ddl, rowLocks, parts bool
-	for i := range rows {
-		r := &rows[i]
-		within = within || r.budgeted
-		held = held || (r.blocksData() && !r.budgeted)
-		over = over || r.over
-		ddl = ddl || (!r.blocksData() && !r.rowLocks)
-		rowLocks = rowLocks || r.rowLocks
-		parts = parts || r.parts > 0
-	}
 	g := t.glyph
 	words := []string{"digits: where statements start"}
-	if within {
-		words = append(words, g.within+" within budget")
-	}
-	if held {
-		words = append(words, g.within+" blocked")
-	}
-	if over {
-		words = append(words, g.over+" over budget")
-	}
-	if within {
-		words = append(words, g.budget+" budget ends")
-	}
-	if ddl {
-		words = append(words, g.ddl+" blocks only DDL")
-	}
-	if rowLocks {
-		words = append(words, g.rows+" row locks, an upper bound")
-	}
-	if parts {
-		words = append(words, "+n indexes, toast, partitions with it")
+	for _, l := range []struct {
+		words string
+		used  func(*lockRow) bool
+	}{
+		{g.within + " within budget", func(r *lockRow) bool { return r.budgeted }},
+		{g.within + " blocked", func(r *lockRow) bool { return r.blocksData() && !r.budgeted }},
+		{g.over + " over budget", func(r *lockRow) bool { return r.over }},
+		{g.budget + " budget ends", func(r *lockRow) bool { return r.budgeted }},
+		{g.ddl + " blocks only DDL", func(r *lockRow) bool { return !r.blocksData() && !r.rowLocks }},
+		{g.rows + " row locks, an upper bound", func(r *lockRow) bool { return r.rowLocks }},
+		{"+n indexes, toast, partitions with it", func(r *lockRow) bool { return r.parts > 0 }},
+	} {
+		if slices.ContainsFunc(rows, func(r lockRow) bool { return l.used(&r) }) {
+			words = append(words, l.words)
+		}
 	}
 	lines := words[:1]
 	for _, w := range words[1:] {
