@@ -71,7 +71,7 @@ func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset
 		return nil, err
 	}
 	if !failed(o) {
-		if err := a.reverse(ctx, g, o, "candidate", c.DeprecationPrefix); err != nil {
+		if err := a.reverse(ctx, g, o, "candidate", policy); err != nil {
 			return nil, err
 		}
 	}
@@ -123,10 +123,10 @@ func maxGap(p gate.Policy) time.Duration {
 }
 
 // reverse walks the downs on the clone that apply left, and up again.
-func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name, prefix string) error {
+func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name string, policy gate.Policy) error {
 	p, done := a.tracked(ctx, "reverse")
 	defer done()
-	compare := compareOptions{prefix: prefix}
+	compare := compareOptions{prefix: policy.DeprecationPrefix}
 	if g.ledger != "" {
 		compare.exclude = []string{g.ledger}
 	}
@@ -137,7 +137,9 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name,
 		}
 		return g.baseline.lab(again, compare), nil
 	}
-	return observe.Reverse(ctx, g.baseline.lab(name, compare), o, observe.Options{OnStatement: p.statements(nil)}, second)
+	return observe.Reverse(ctx, g.baseline.lab(name, compare), o, observe.Options{
+		Exact: policy.Reversal == gate.Exact, OnStatement: p.statements(nil),
+	}, second)
 }
 
 // static is the observation of a change on which nothing is run.

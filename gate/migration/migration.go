@@ -43,14 +43,15 @@ type Script struct {
 }
 
 // IsEmpty reports whether the script does nothing: no statement, or only
-// statements like SELECT 1 that read no relation and call nothing. Such a
-// down script declares its migration forward-only.
+// statements like SELECT 1 that read no relation and call nothing, perhaps
+// between BEGIN and COMMIT. Such a down script declares its migration
+// forward-only.
 func (s *Script) IsEmpty() bool {
 	if s == nil {
 		return true
 	}
 	for _, st := range s.Statements {
-		if !st.Facts.NoOp {
+		if !st.Facts.NoOp && st.Facts.Control == "" {
 			return false
 		}
 	}

@@ -110,6 +110,9 @@ type Options struct {
 	// MaxGap voids the run where the ticker was the only witness and looked
 	// away for longer.
 	MaxGap time.Duration
+	// Exact: the reversal has to leave nothing behind, so also what was added
+	// is booked to a migration.
+	Exact bool
 	// OnStatement is called before each statement, for progress. May be nil.
 	OnStatement func(s migration.Statement)
 }

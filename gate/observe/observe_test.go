@@ -75,7 +75,7 @@ func (l *lab) clone(t *testing.T) observe.Lab {
 		},
 		Impact: locks.Impact,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {
-			return nil, 0, nil
+			return postgres.Compare(ctx, before, after, postgres.CompareOptions{Prefix: "_deprecated_", Only: only})
 		},
 	}
 }

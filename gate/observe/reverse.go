@@ -94,11 +94,11 @@ func compare(ctx context.Context, lab Lab, o *gate.Observation, rows bool) error
 // at every height, so that what a forward-only migration changed is not laid
 // at the door of a neighbour that was reversed well.
 func blame(ctx context.Context, o *gate.Observation, opt Options, second func(context.Context) (Lab, error)) error {
-	if !wantsBlame(o) {
+	if len(o.Migrations) == 1 {
+		book(o, func(snapshot.Object) int { return 0 }, func(string) int { return 0 })
 		return nil
 	}
-	if len(o.Migrations) == 1 {
-		book(o, func(string, snapshot.Object) int { return 0 }, func(string) int { return 0 })
+	if !wantsBlame(o, opt.Exact) {
 		return nil
 	}
 	lab, err := second(ctx)
@@ -113,10 +113,11 @@ func blame(ctx context.Context, o *gate.Observation, opt Options, second func(co
 	return nil
 }
 
-// wantsBlame reports whether something is different that existed before.
-func wantsBlame(o *gate.Observation) bool {
+// wantsBlame reports whether something is different that existed before, or
+// anything at all where the reversal is to be exact.
+func wantsBlame(o *gate.Observation, exact bool) bool {
 	for _, c := range o.Reverse.Changes {
-		if c.Before != nil {
+		if c.Before != nil || exact {
 			return true
 		}
 	}
@@ -125,7 +126,7 @@ func wantsBlame(o *gate.Observation) bool {
 
 // book writes the answerable migration into every difference. The finders
 // return an index into Migrations.
-func book(o *gate.Observation, object func(string, snapshot.Object) int, table func(string) int) {
+func book(o *gate.Observation, object func(snapshot.Object) int, table func(string) int) {
 	place := func(i int) (forward bool, file string, line int) {
 		m := o.Migrations[i]
 		if m.Reversed == nil {
@@ -139,7 +140,7 @@ func book(o *gate.Observation, object func(string, snapshot.Object) int, table f
 		if of == nil {
 			of = c.After
 		}
-		c.Migration = object(c.What, *of)
+		c.Migration = object(*of)
 		c.ForwardOnly, c.File, c.Line = place(c.Migration)
 		if !c.ForwardOnly {
 			c.Line = lineFor(o.Migrations[c.Migration].Down, of.Relation, of.Name)
@@ -270,7 +271,7 @@ func step(ctx context.Context, w *walk, s *migration.Script) error {
 }
 
 // object finds the migration answerable for a schema difference.
-func (h *heights) object(_ string, ob snapshot.Object) int {
+func (h *heights) object(ob snapshot.Object) int {
 	key := ob.Kind + " " + ob.Name
 	return h.find(
 		func(k int) bool { return h.schema.up[k][key] != h.schema.up[k+1][key] },

@@ -154,7 +154,7 @@ func TestReverse(t *testing.T) {
 					clone := lab.clone(t)
 					o := applied(t, clone, ms...)
 					second := func(context.Context) (observe.Lab, error) { return lab.clone(t), nil }
-					if err := observe.Reverse(t.Context(), clone, o, observe.Options{}, second); err != nil {
+					if err := observe.Reverse(t.Context(), clone, o, observe.Options{Exact: c.exact}, second); err != nil {
 						t.Fatal(err)
 					}
 					policy := rule.DefaultPolicy()
