@@ -22,29 +22,53 @@ func (c *change) fixHold(h hold) string {
 	return c.fixStatement(h.Migration, h.Statement)
 }
 
-// fixHeld splits the migration behind the statement that took the lock.
+// fixHeld splits the migration behind the statement that took the lock. What
+// ran under it follows in its gentler form, where it has one.
 func (c *change) fixHeld(h hold) string {
 	st, ok := c.up(h.Migration, h.Statement)
 	if !ok {
 		return ""
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "-- 1. a migration with only what needs the lock; lock_timeout keeps a wait for it from queueing everybody else\n")
-	fmt.Fprintf(&b, "SET LOCAL lock_timeout = '2s';\n%s\n", c.quoteStatement(st))
-	fmt.Fprintf(&b, "-- 2. a migration of its own for what ran under it%s\n", c.oneTransaction())
-	shown := 0
-	for s := h.Statement + 1; s < len(c.Migrations[h.Migration].Up.Statements) && shown < 5; s++ {
+	steps := []string{"-- 1. only what needs the lock; lock_timeout keeps a wait for it from queueing everybody else\n" +
+		"SET LOCAL lock_timeout = '2s';\n" + c.quoteStatement(st)}
+	const most = 5
+	shown, n := 0, 1
+	for s := h.Statement + 1; s < len(c.Migrations[h.Migration].Up.Statements) && shown < most; s++ {
 		later, _ := c.up(h.Migration, s)
 		if later.Facts.Control != "" || !slices.ContainsFunc(h.HeldDuring, refersTo(later)) {
 			continue
 		}
-		fmt.Fprintf(&b, "%s\n", c.quoteStatement(later))
 		shown++
+		step, gentler := c.gentler(h.Migration, s)
+		switch {
+		case strings.HasPrefix(step, "-- 1. "):
+			step = renumbered(step, n)
+		case gentler || changesRows(later):
+			step = fmt.Sprintf("-- %d. a migration of its own\n%s", n+1, step)
+		case n == 1:
+			step = fmt.Sprintf("-- %d. a migration of its own for what ran under it%s\n%s", n+1, c.oneTransaction(), step)
+		}
+		n = max(n, lastStep(step))
+		steps = append(steps, step)
 	}
-	if rest := len(h.HeldDuring) - shown; shown > 0 && rest > 0 {
-		fmt.Fprintf(&b, "-- … and %s\n", plural(int64(rest), "more statement", "more statements"))
+	if rest := len(h.HeldDuring) - shown; shown == most && rest > 0 {
+		steps = append(steps, "-- … and "+plural(int64(rest), "more statement", "more statements"))
 	}
-	return strings.TrimRight(b.String(), "\n")
+	return strings.Join(steps, "\n")
+}
+
+// gentler is the gentler form of a statement, or the statement itself.
+func (c *change) gentler(m, s int) (sql string, gentler bool) {
+	st, _ := c.up(m, s)
+	f := fixer{change: c, st: st, rewrote: c.rewrote(m, s)}
+	if parts := f.parts(); len(parts) > 0 {
+		return f.join(parts), true
+	}
+	sql = c.quoteStatement(st)
+	if changesRows(st) {
+		sql = "-- (in batches of some thousand rows with a COMMIT after each, or its row locks last as long)\n" + sql
+	}
+	return sql, false
 }
 
 // fixScan moves a statement out of a transaction that holds a lock already.
@@ -57,11 +81,8 @@ func (c *change) fixScan(m, s int, w gate.LockWindow) string {
 	if w.File != st.File {
 		where = fmt.Sprintf("%s:%d", w.File, w.Line)
 	}
-	text := fmt.Sprintf("-- a migration of its own, run when the lock taken at %s is gone%s\n", where, c.oneTransaction())
-	if changesRows(st) {
-		text += "-- (in batches of some thousand rows with a COMMIT after each, or its row locks last as long)\n"
-	}
-	return text + c.quoteStatement(st)
+	sql, _ := c.gentler(m, s)
+	return fmt.Sprintf("-- a migration of its own, run when the lock taken at %s is gone%s\n%s", where, c.oneTransaction(), sql)
 }
 
 func changesRows(st migration.Statement) bool {
@@ -105,8 +126,16 @@ func (c *change) fixStatement(m, s int) string {
 		return ""
 	}
 	f := fixer{change: c, st: st, rewrote: c.rewrote(m, s)}
+	if parts := f.parts(); len(parts) > 0 {
+		return f.join(parts)
+	}
+	return f.lastResort()
+}
+
+// parts are the gentler forms of the statement's actions.
+func (f fixer) parts() []string {
 	var parts []string
-	for _, a := range st.Facts.Actions {
+	for _, a := range f.st.Facts.Actions {
 		if a.Deferred() || strings.Contains(a.Name+a.Part, "?") {
 			continue
 		}
@@ -114,12 +143,21 @@ func (c *change) fixStatement(m, s int) string {
 			parts = append(parts, part)
 		}
 	}
-	if len(parts) == 0 {
-		return f.lastResort()
+	return parts
+}
+
+// join makes one text of them, numbered throughout, with a word on the rest.
+func (f fixer) join(parts []string) string {
+	n := 0
+	for i, part := range parts {
+		if n > 0 {
+			parts[i] = renumbered(part, n)
+		}
+		n = max(n, lastStep(parts[i]))
 	}
 	text := strings.Join(parts, "\n")
 	switch n := f.harmless(); {
-	case slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool { return a.Within != "" }):
+	case slices.ContainsFunc(f.st.Facts.Actions, func(a migration.Action) bool { return a.Within != "" }):
 		text = "-- outside of the block or routine, so that each has a transaction of its own:\n" + text
 	case n == 1:
 		text += "\n-- the other part of this statement can stay as it is, in a statement without these"
@@ -236,7 +274,7 @@ func (f fixer) alone(why string) string {
 	case "goose":
 		return "-- +goose NO TRANSACTION\n-- (in a file of its own) " + why + "\n"
 	case "golang-migrate":
-		return "-- alone in its file, or golang-migrate sends it as part of a transaction; " + why + "\n"
+		return "-- alone in its file (golang-migrate runs several statements as one transaction); " + why + "\n"
 	default:
 		return "-- outside of a transaction; " + why + "\n"
 	}

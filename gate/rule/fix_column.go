@@ -145,11 +145,3 @@ func generation(definition string) string {
 	}
 	return rest[:end]
 }
-
-// renumbered moves the numbers of a recipe's migrations up.
-func renumbered(text string, by int) string {
-	for n := 9; n > 0; n-- {
-		text = strings.ReplaceAll(text, fmt.Sprintf("-- %d. ", n), fmt.Sprintf("-- %d. ", n+by))
-	}
-	return text
-}

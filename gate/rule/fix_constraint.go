@@ -73,9 +73,9 @@ func (f fixer) addKey(a migration.Action) string {
 	if a.Constraint == "primary key" {
 		words = "PRIMARY KEY"
 		for _, column := range a.Columns {
-			text += f.setNotNull(a.Schema, a.Name, column) + "\n"
+			text += renumbered(f.setNotNull(a.Schema, a.Name, column), step-1) + "\n"
+			step += 2
 		}
-		step = 3
 	}
 	index := "CREATE UNIQUE INDEX CONCURRENTLY " + quote(name) + " ON " + table + " (" + columns + ")"
 	if include := includes.FindString(a.Definition); include != "" {

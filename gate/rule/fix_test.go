@@ -156,6 +156,30 @@ func TestFixesRun(t *testing.T) {
 	}
 }
 
+// What is split behind the first statement does the same in the end.
+func TestHeldFixRuns(t *testing.T) {
+	server := snapshottest.Server(t, "")
+	db := database(t, server, "", "held")
+	run(t, server, db, fixSchema)
+	o := world(t, "ALTER TABLE orders ADD COLUMN channel text;\nUPDATE orders SET channel = 'web';\n"+
+		"ALTER TABLE orders ALTER COLUMN channel SET NOT NULL;\nCREATE INDEX orders_channel_idx ON orders (channel);\n"+
+		"ALTER TABLE orders ADD COLUMN token uuid DEFAULT gen_random_uuid();")
+	run1(&o, 4).Rewrites = []gate.Rewrite{{Table: "public.orders", Part: "heap", Existing: true}}
+	lock(&o, 0, 4, "public.orders", "ACCESS EXCLUSIVE", 35_000, 35_010, 2)
+	fix := rule.Judge(o, only("lock-held-across-statements")).Findings[0].Fix
+	for n := 1; n <= 7; n++ {
+		if strings.Count(fix, fmt.Sprintf("\n-- %d. ", n)) != min(n-1, 1) {
+			t.Errorf("step %d is not there once:\n%s", n, fix)
+		}
+	}
+	for _, st := range checkSQL(t, fix) {
+		run(t, server, db, st.SQL)
+	}
+	prove(t, server, db, `(SELECT bool_and(attnotnull) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = 'channel')
+		AND (SELECT count(DISTINCT token) = 20000 AND min(channel) = 'web' FROM orders)
+		AND (SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_channel_idx'::regclass)`, fix)
+}
+
 func only(ids ...string) gate.Policy {
 	p := rule.DefaultPolicy()
 	p.Only = ids

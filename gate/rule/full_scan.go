@@ -73,11 +73,20 @@ func (c *change) lockDuring(tables []string, m, s int, impacts ...string) (gate.
 		if !slices.ContainsFunc(impacts, func(i string) bool { return slices.Contains(w.Blocks, i) }) {
 			continue
 		}
-		if !found || len(blocking(w)) > len(blocking(best)) {
+		if !found || strength(w) > strength(best) || (strength(w) == strength(best) && w.AtMostMS > best.AtMostMS) {
 			best, found = w, true
 		}
 	}
 	return best, found
+}
+
+// strength ranks what a window blocks, and the table itself before its parts.
+func strength(w gate.LockWindow) int {
+	n := 2 * len(blocking(w))
+	if w.Relation == w.Table {
+		n++
+	}
+	return n
 }
 
 // later: the window began after the statement (two statements may share a line).

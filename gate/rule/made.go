@@ -38,7 +38,7 @@ type thing struct {
 	was    []string // names it had before
 	temp   bool
 	// maybe: IF NOT EXISTS was said, so the baseline has the last word.
-	maybe bool
+	maybe           bool
 	notNull, filled bool // of a column; filled has a default or is generated
 }
 

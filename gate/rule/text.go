@@ -36,14 +36,14 @@ func plural(n int64, one, many string) string {
 	return count(n) + " " + many
 }
 
-// size spells bytes in binary units.
+// size spells bytes, in the units of the report.
 func size(n int64) string {
 	f, unit := float64(n), "bytes"
-	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if f < 1024 {
+	for _, u := range []string{"kB", "MB", "GB", "TB"} {
+		if f < 1000 {
 			break
 		}
-		f, unit = f/1024, u
+		f, unit = f/1000, u
 	}
 	if unit == "bytes" || f >= 100 {
 		return fmt.Sprintf("%.0f %s", f, unit)

@@ -162,18 +162,20 @@ func (h hold) evidence() map[string]any {
 		e["waited"] = true
 	}
 	if len(h.parts) > 0 {
-		e["parts"] = partsOf(h.parts)
+		if parts := partsOf(h); len(parts) > 0 {
+			e["parts"] = parts
+		}
 	}
 	return e
 }
 
-// partsOf lists folded windows, each relation and mode once, no more than a
-// reader would scroll through.
-func partsOf(windows []gate.LockWindow) []map[string]any {
+// partsOf lists what was folded, each relation and mode once (a parallel
+// worker holds the same again), no more than a reader would scroll through.
+func partsOf(h hold) []map[string]any {
 	const most = 100
 	parts := []map[string]any{}
-	seen := map[[2]string]bool{}
-	for _, w := range windows {
+	seen := map[[2]string]bool{{h.Relation, h.Mode}: true}
+	for _, w := range h.parts {
 		key := [2]string{w.Relation, w.Mode}
 		if seen[key] || len(parts) == most {
 			continue
