@@ -184,10 +184,13 @@ func released(version string) bool {
 	return !strings.ContainsFunc(version, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 }
 
-// majorOf reads "16" and "16.4" alike; 0 where there is no number.
+// majorOf reads "16", "16.4" and "16beta1" alike; 0 where there is no number.
 func majorOf(version string) int {
-	head, _, _ := strings.Cut(version, ".")
-	n, _ := strconv.Atoi(strings.TrimRightFunc(head, func(r rune) bool { return r < '0' || r > '9' }))
+	end := 0
+	for end < len(version) && version[end] >= '0' && version[end] <= '9' {
+		end++
+	}
+	n, _ := strconv.Atoi(version[:end])
 	return n
 }
 

@@ -2,15 +2,11 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 
 	"github.com/migration-gate/migration-gate/snapshot"
 )
@@ -18,8 +14,12 @@ import (
 // EmbeddedOptions say where prebuilt server binaries come from.
 type EmbeddedOptions struct {
 	Options
-	// URL of a Maven repository's root; "" for the library's default.
+	// URL of a Maven repository's root; "" for Maven Central.
 	URL string
+	// SHA256 the fetched archive (the jar) must have, in hex; "" to go by the
+	// checksum that the repository holds beside it. One value fits one
+	// version and platform.
+	SHA256 string
 	// Cache is the directory that keeps what was fetched, for all runs; it
 	// must be one that an unprivileged user may enter. See CacheDir.
 	Cache string
@@ -78,7 +78,7 @@ func (e *Embedded) Offer(_ context.Context, spec snapshot.Spec) snapshot.Offer {
 	offer.Version = strings.TrimSuffix(release, ".0")
 	offer.Place = filepath.Join(e.embedded.Cache, fmt.Sprintf("postgres-%s-%s-%s", release, runtime.GOOS, runtime.GOARCH), "bin")
 	offer.Detail = fmt.Sprintf("prebuilt server binaries %s", offer.Version)
-	if !hasPrograms(offer.Place, []string{"postgres", "initdb"}) {
+	if !hasPrograms(offer.Place, serverPrograms) {
 		offer.Detail += ", to be downloaded once"
 	}
 	return offer
@@ -93,56 +93,4 @@ func (e *Embedded) Provision(ctx context.Context, spec snapshot.Spec, offer snap
 		}
 	}
 	return e.provision(ctx, spec, offer)
-}
-
-// fetch has the library download and unpack a release aside, and moves the
-// whole into place, so that concurrent first runs do not meet half of it.
-func (e *Embedded) fetch(ctx context.Context, dir, release string) error {
-	if hasPrograms(filepath.Join(dir, "bin"), []string{"postgres", "initdb"}) {
-		return nil
-	}
-	if e.embedded.Log != nil {
-		e.embedded.Log("downloading PostgreSQL " + release + " server binaries (once, about 15 MB)")
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	stage, err := os.MkdirTemp(filepath.Dir(dir), ".fetch-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(stage)
-	// The library fetches only as the first part of a start. The impossible
-	// data directory ends that start right after.
-	cfg := embeddedpostgres.DefaultConfig().
-		Version(embeddedpostgres.PostgresVersion(release)).
-		CachePath(filepath.Join(stage, "cache")).
-		RuntimePath(filepath.Join(stage, "run")).
-		BinariesPath(filepath.Join(stage, "pg")).
-		DataPath(filepath.Join(os.DevNull, "none")).
-		Port(0).
-		Logger(io.Discard)
-	if e.embedded.URL != "" {
-		cfg = cfg.BinaryRepositoryURL(strings.TrimSuffix(e.embedded.URL, "/"))
-	}
-	done := make(chan error, 1)
-	go func() { done <- embeddedpostgres.NewDatabase(cfg).Start() }()
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if !hasPrograms(filepath.Join(stage, "pg", "bin"), []string{"postgres", "initdb"}) {
-		if err == nil {
-			err = errors.New("the archive holds no server")
-		}
-		return err
-	}
-	if err := os.Chmod(filepath.Join(stage, "pg"), 0o755); err != nil {
-		return err
-	}
-	if err := os.Rename(filepath.Join(stage, "pg"), dir); err != nil && !hasPrograms(filepath.Join(dir, "bin"), []string{"postgres", "initdb"}) {
-		return err
-	}
-	return nil
 }

@@ -52,7 +52,7 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 		offer.Detail = detail
 		return offer
 	}
-	found, looked := p.find(ctx, "postgres", "initdb")
+	found, looked := p.find(ctx, serverPrograms...)
 	if len(found) == 0 {
 		offer.Detail = "no PostgreSQL server binaries (postgres, initdb) in " + strings.Join(looked, ", ")
 		return offer
@@ -76,6 +76,9 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (*snapshot.Target, error) {
 	return p.provision(ctx, spec, offer)
 }
+
+// serverPrograms are what a directory must hold to start servers from.
+var serverPrograms = []string{"postgres", "initdb"}
 
 // machine is what both kinds share: everything but where the binaries come
 // from.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/local"
+	"github.com/migration-gate/migration-gate/snapshot/postgres"
 )
 
 // defaultMajors are the majors that every suite runs on; MG_TEST_MAJORS
@@ -118,12 +119,14 @@ func Provisioners() []snapshot.Provisioner {
 	}
 }
 
-// Settings are the product's own for a throw-away server.
+// Settings are the product's own for a throw-away server, with less memory:
+// tests of several packages run at once.
 func Settings() map[string]string {
-	return map[string]string{
-		"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
-		"autovacuum": "off", "wal_level": "replica",
-		"shared_preload_libraries": "pg_stat_statements",
-		"shared_buffers":           "256MB", "max_wal_size": "4GB",
+	s := postgres.Settings()
+	s["shared_buffers"] = "256MB"
+	s["maintenance_work_mem"] = "128MB"
+	if s["shared_preload_libraries"] == "" {
+		s["shared_preload_libraries"] = "pg_stat_statements"
 	}
+	return s
 }
