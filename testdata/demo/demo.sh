@@ -124,16 +124,21 @@ done
 
 # --- the gate ----------------------------------------------------------------
 
-gate() { # BRANCH EXIT-CODE TITLE
-  local code=0
+gate() { # BRANCH EXIT-CODE TITLE [RULE-EXPECTED…]
+  local branch=$1 want=$2 code=0 rule
   say "$3"
-  git checkout -q "$1"
+  shift 3
+  git checkout -q "$branch"
   git diff --stat main -- migrations | sed '$d'
-  printf '$ migration-gate check --dir migrations --snapshot ../orders.dump\n\n'
-  (cd "$shop" && "$top/bin/migration-gate" check --dir migrations --snapshot ../orders.dump) || code=$?
+  printf '$ migration-gate check --dir migrations --snapshot ../orders.dump --format text --format json=../%s.json\n\n' "$branch"
+  (cd "$shop" && "$top/bin/migration-gate" check --dir migrations --snapshot ../orders.dump --format text --format "json=../$branch.json") || code=$?
   printf '\nexit code %s\n' "$code"
-  [ "$code" = "$2" ] || die "the $1 change must end with exit code $2, not $code"
+  [ "$code" = "$want" ] || die "the $branch change must end with exit code $want, not $code"
+  for rule in "$@"; do
+    grep -q "\"rule\": *\"$rule\"" "$work/$branch.json" || die "the $branch change must show the rule $rule"
+  done
 }
-gate dangerous 1 'The dangerous change: three migrations, as they are often written'
+gate dangerous 1 'The dangerous change: three migrations, as they are often written' \
+  lock-budget table-rewrite full-scan-under-lock lock-held-across-statements unsafe-down
 gate safe 0 'Its safe rewrite: expand, NOT VALID then VALIDATE, CONCURRENTLY, and downs that destroy nothing'
 say "The dangerous change was stopped, and its safe rewrite passed ($SECONDS s in all)."
