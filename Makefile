@@ -16,8 +16,9 @@ ARGS ?=
 HAVE_CC := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo 1 || echo 0)
 export CGO_ENABLED ?= $(HAVE_CC)
 
-# A checkout of another owner, or none at all, must not stop a build.
-BUILD := go build -trimpath -buildvcs=false
+# The commit goes into the binary where git answers for this checkout; one of
+# another owner, or none at all, must not stop the build.
+BUILD := go build -trimpath -buildvcs=$(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
 
 .PHONY: help
 help: ## this list
