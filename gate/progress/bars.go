@@ -100,8 +100,10 @@ func (r *bar) done() {
 	}
 	r.change(func(s *state) {
 		s.ended, s.took, s.note = true, r.now().Sub(r.start), ""
-		if s.unit == "bytes" {
-			s.count = s.total // a restore's total is an estimate
+		// A restore's total is an estimate; and after the last statement nobody
+		// counts any more.
+		if s.unit == "bytes" || s.count == s.total-1 {
+			s.count = s.total
 		}
 	})
 	r.bar.SetTotal(-1, true)

@@ -221,8 +221,9 @@ func (ph *Phase) Total(n int64, unit string) {
 	ph.bar.total(n, unit)
 }
 
-// Set says how much has been done, from the phase's start. More than the total
-// counts as the total: estimates may be short.
+// Set says how much has been done before what is being done now, from the
+// phase's start. More than the total counts as the total: estimates may be
+// short.
 func (ph *Phase) Set(done int64) {
 	if ph == nil {
 		return
@@ -262,11 +263,7 @@ func (ph *Phase) Done() {
 	ph.took, ph.ended = now.Sub(ph.start), true
 	ph.bar.done()
 	if p.plain && !p.closed {
-		s := fmt.Sprintf("%s: done in %s", ph.name, seconds(ph.took))
-		if ph.total > 0 && ph.count < ph.total && ph.unit != "bytes" {
-			s = fmt.Sprintf("%s: ended after %d of %d %s, %s", ph.name, ph.count, ph.total, ph.unit, seconds(ph.took))
-		}
-		p.say(s)
+		p.say(fmt.Sprintf("%s: done in %s", ph.name, seconds(ph.took)))
 	}
 }
 

@@ -86,7 +86,7 @@ restore: 41 % of 912 MB, 22 s
 restore: done in 22 s
 apply
 apply: 3 of 14 statements, 16 s: ALTER TABLE orders ALTER COLUMN total TYPE bi...
-apply: ended after 3 of 14 statements, 2 min 26 s
+apply: done in 2 min 26 s
 `
 	if diff := cmp.Diff(want, w.String()); diff != "" {
 		t.Errorf("plain progress (-want +got):\n%s", diff)

@@ -131,8 +131,12 @@ func (m *model) leftovers() []leftover {
 		}
 		return oneLine(m.obs.Migrations[i].Version)
 	}
+	whole, parts := wholeTables(rev.Changes)
 	var ls []leftover
-	for _, c := range rev.Changes {
+	for i, c := range rev.Changes {
+		if parts[i] {
+			continue
+		}
 		l := leftover{what: oneLine(c.What), by: by(c.Migration)}
 		switch {
 		case c.Before != nil && c.After != nil && c.Before.Name != c.After.Name:
@@ -145,6 +149,9 @@ func (m *model) leftovers() []leftover {
 		if c.Before != nil && c.After != nil && c.Before.Definition != c.After.Definition {
 			l.note = fmt.Sprintf("was %s, is %s", m.quote(c.Before.Definition), m.quote(c.After.Definition))
 		}
+		if n := whole[l.what+" "+relationOf(&c)]; n > 0 && isTable(&c) {
+			l.note = joinNotes(l.note, "with "+plural(n, "column, index or other part"))
+		}
 		l.note = joinNotes(l.note, forwardOnly(c.ForwardOnly))
 		l.object = oneLine(l.object)
 		ls = append(ls, l)
@@ -153,6 +160,39 @@ func (m *model) leftovers() []leftover {
 		ls = append(ls, m.dataLeftover(&d, by(d.Migration)))
 	}
 	return ls
+}
+
+// wholeTables finds the changes that go without saying beside that of their
+// table, which was added or removed as a whole, and counts them by it.
+func wholeTables(cs []gate.SchemaChange) (whole map[string]int64, parts map[int]bool) {
+	whole, parts = map[string]int64{}, map[int]bool{}
+	for i := range cs {
+		if c := &cs[i]; isTable(c) && (c.What == "added" || c.What == "removed") {
+			whole[c.What+" "+relationOf(c)] = 0
+		}
+	}
+	for i := range cs {
+		c := &cs[i]
+		key := c.What + " " + relationOf(c)
+		if n, ok := whole[key]; ok && !isTable(c) {
+			whole[key], parts[i] = n+1, true
+		}
+	}
+	return whole, parts
+}
+
+func isTable(c *gate.SchemaChange) bool {
+	o := cmp.Or(c.After, c.Before)
+	return o != nil && o.Kind == "table"
+}
+
+// relationOf is the table a changed object belongs to, a table itself.
+func relationOf(c *gate.SchemaChange) string {
+	o := cmp.Or(c.After, c.Before)
+	if o == nil {
+		return ""
+	}
+	return cmp.Or(o.Relation, o.Name)
 }
 
 func (m *model) dataLeftover(d *gate.DataChange, by string) leftover {

@@ -96,9 +96,6 @@ func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	if strings.HasSuffix(noun, "index") {
-		return number(n) + " " + noun + "es"
-	}
 	return number(n) + " " + noun + "s"
 }
 

@@ -227,7 +227,7 @@ func (r *lockRow) status() string {
 	case r.over:
 		return "over " + duration(r.budgetMS)
 	case r.rowLocks:
-		return plural(r.worst.Rows, "row") + ", not judged"
+		return plural(r.worst.Rows, "row")
 	case !r.measured:
 		return "no rows"
 	case r.budgeted:
@@ -397,8 +397,8 @@ func (m *model) headline() string {
 	case durationsPartly:
 		s += "; durations partly NOT MEASURED"
 	}
-	if m.r.Reason != "" {
-		s += "; " + oneLine(m.r.Reason)
+	if r := oneLine(m.r.Reason); !strings.Contains(s, r) {
+		s += "; " + r
 	}
 	return s
 }

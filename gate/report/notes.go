@@ -17,19 +17,33 @@ type note struct{ label, text string }
 // maxMeanwhile statements are named that ran while a lock was held.
 const maxMeanwhile = 5
 
+// saidInMessages are keys of evidence that rules put into their messages in
+// words. They are for scripts; under the message they would only be noise.
+var saidInMessages = []string{
+	"relation", "mode", "blocks", "table", "kind", "size", "server_message", "duration_ms", "at_most_alone_ms",
+	"action", "object", "part", "what", "from_type", "to_type", "analysed", "not_measured", "not_judged",
+	"rows_before", "missing", "added", "examples", "version", "down", "status", "first_line", "other", "highest_merged",
+}
+
 // notes says what a finding means in production and what was measured, then
 // lists the evidence that no sentence has used. What was told of the same lock
 // under an earlier finding is not told again.
 func (m *model) notes(f *gate.Finding, told told) []note {
 	var ns []note
-	used := map[string]bool{"relation": true, "mode": true, "blocks": true, "table": true, "kind": true, "server_message": true, "what": true}
+	used := map[string]bool{}
+	for _, k := range saidInMessages {
+		used[k] = true
+	}
+	if ref, ok := f.Evidence["locked_at"].(map[string]any); ok && ref["file"] == f.File && ref["line"] == float64(f.Line) {
+		used["locked_at"] = true
+	}
 	w := m.windowOf(f)
 	if w != nil {
 		for _, k := range []string{"witness", "waited", "through"} {
 			used[k] = true
 		}
 	}
-	again := w != nil && !told.first(fmt.Sprintf("window %p", w))
+	again := w != nil && !told.first(fmt.Sprintf("%s:%d %s %v", w.File, w.Line, tableOf(w), blocks(w, "reads")))
 	if s := m.inProduction(w); s != "" && !again {
 		ns = append(ns, note{"in production", s})
 	}

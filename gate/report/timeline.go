@@ -263,11 +263,11 @@ func (t *text) legend(rows []lockRow) []string {
 		used  func(*lockRow) bool
 	}{
 		{g.within + " within budget", func(r *lockRow) bool { return r.budgeted }},
-		{g.within + " blocked", func(r *lockRow) bool { return r.blocksData() && !r.budgeted }},
+		{g.within + " blocked", func(r *lockRow) bool { return r.blocksData() && !r.budgeted && !r.rowLocks }},
 		{g.over + " over budget", func(r *lockRow) bool { return r.over }},
 		{g.budget + " budget ends", func(r *lockRow) bool { return r.budgeted }},
 		{g.ddl + " blocks only DDL", func(r *lockRow) bool { return !r.blocksData() && !r.rowLocks }},
-		{g.rows + " row locks, an upper bound", func(r *lockRow) bool { return r.rowLocks }},
+		{g.rows + " row locks, an upper bound, not judged", func(r *lockRow) bool { return r.rowLocks }},
 		{"+n indexes, toast, partitions with it", func(r *lockRow) bool { return r.parts > 0 }},
 	} {
 		if slices.ContainsFunc(rows, func(r lockRow) bool { return l.used(&r) }) {
