@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 const asTool = "MIGRATION_GATE_TEST_MAIN"
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	snapshottest.Main(m)
 }
 
 // start runs the tool in an empty directory, with a standard input that stays

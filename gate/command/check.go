@@ -58,8 +58,9 @@ func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset
 	if err != nil {
 		return nil, err
 	}
+	observed := false // still so when a panic passes through
 	defer func() {
-		if c.Keep && err == nil {
+		if c.Keep && observed && err == nil {
 			err = a.keep(c.RunDir, change, g, c.Engine, keptName, "baseline", "candidate")
 			return
 		}
@@ -75,6 +76,7 @@ func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset
 			return nil, err
 		}
 	}
+	observed = true
 	return o, nil
 }
 

@@ -2,15 +2,13 @@ package command_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/migration-gate/migration-gate/gate/command"
+	"github.com/migration-gate/migration-gate/gate/command/commandtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -39,50 +37,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
-		Setup: func(e *testscript.Env) error {
-			// Nothing of the machine's git configuration, nor of a CI system's
-			// variables, may reach a script.
-			e.Setenv("HOME", e.WorkDir)
-			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
-			for _, who := range []string{"AUTHOR", "COMMITTER"} {
-				e.Setenv("GIT_"+who+"_NAME", "A. Developer")
-				e.Setenv("GIT_"+who+"_EMAIL", "dev@example.com")
-				e.Setenv("GIT_"+who+"_DATE", "2026-01-02T03:04:05Z")
-			}
-			return nil
-		},
+		Setup: commandtest.Setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"repo":  repo,
+			"exits": commandtest.Exits,
+			"repo":  commandtest.Repo,
 		},
 		RequireUniqueNames: true,
 	})
-}
-
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE program args…")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	var exit *exec.ExitError
-	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
-}
-
-// repo makes the current directory a git repository whose branch main holds
-// what is there now, and switches to a branch for the change.
-func repo(ts *testscript.TestScript, neg bool, args []string) {
-	for _, git := range [][]string{
-		{"init", "-q", "-b", "main"}, {"add", "-A"}, {"commit", "-q", "--allow-empty", "-m", "merged"}, {"switch", "-q", "-c", "change"},
-	} {
-		ts.Check(ts.Exec("git", git...))
-	}
 }

@@ -44,17 +44,19 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 			spec.Version = major(src.ServerVersion)
 		}
 	}
-	g = &ground{}
 	end := a.phase(ctx, "start server")
-	if g.target, err = a.provision(ctx, f, s.Target, spec); err != nil {
+	target, err := a.provision(ctx, f, s.Target, spec)
+	if err != nil {
 		return nil, err
 	}
 	end()
+	ok := false // still so when a panic passes through
 	defer func() {
-		if err != nil {
-			closing(ctx, &err, "remove the server", g.target.Close)
+		if !ok {
+			closing(ctx, &err, "remove the server", target.Close)
 		}
 	}()
+	g = &ground{target: target}
 	if g.server, err = eng.connect(ctx, g.target); err != nil {
 		return nil, err
 	}
@@ -75,7 +77,11 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 		return nil, err
 	}
 	defer a.phase(ctx, "seal baseline")()
-	return g, g.baseline.seal(ctx)
+	if err := g.baseline.seal(ctx); err != nil {
+		return nil, fmt.Errorf("seal the baseline: %w", err)
+	}
+	ok = true
+	return g, nil
 }
 
 // openSnapshot recognises and verifies the snapshot; nil means there is none.

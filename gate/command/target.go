@@ -118,7 +118,7 @@ func (a *app) fleet(s config.Server, workDir string) fleet {
 	return fleet{
 		container.New(container.Options{LookupEnv: a.lookupEnv, Log: note}),
 		local.New(here),
-		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, SHA256: s.EmbeddedSHA256, Log: note}),
+		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, Log: note}),
 	}
 }
 

@@ -123,7 +123,7 @@ func (j *joiner) files(o *gate.Observation, facts []Facts) {
 			}
 			run.Rewrites = append(run.Rewrites, gate.Rewrite{
 				Relation: r.QualifiedName(), Part: part(r.Kind), Table: j.name(r.Table), Existing: existed,
-				Emptied: truncates || (file.Bytes == 0 && r.Bytes > 0), Bytes: file.Bytes,
+				Emptied: truncates || (file.Bytes == 0 && r.Rows > 0), Bytes: file.Bytes,
 			})
 		}
 		for _, s := range f.Scans {
