@@ -31,11 +31,11 @@ func (r *restore) extensions(ctx context.Context, a *archive.Archive) error {
 						}
 					}
 				}
-				before := len(l.missing)
+				before := len(r.missing)
 				if err := l.run(ctx, strings.TrimRight(e.Defn, "; \n")); err != nil {
 					return err
 				}
-				if len(l.missing) > before && dependedOn(a, e.ID) {
+				if len(r.missing) > before && dependedOn(a, e.ID) {
 					needed = append(needed, e.Tag)
 				}
 			case "DATABASE PROPERTIES":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -19,12 +20,14 @@ type loader struct {
 	r     *restore
 	batch []string // INSERTs that have not been sent yet
 	size  int
-	// missing lists extensions that the server lacks and that were left out.
-	missing []string
+	// connected is the database that a plain dump has connected to.
+	connected string
 }
 
 func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
-	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+	// SQL that nobody dumped expects the search path that it would have in psql.
+	params := map[string]string{"search_path": `"$user", public`}
+	return r.s.onWith(ctx, r.name, params, func(c *pgx.Conn) error {
 		if _, err := c.Exec(ctx, "SET ROLE "+Owner); err != nil {
 			return err
 		}
@@ -33,37 +36,41 @@ func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 		if err == nil {
 			err = l.flush(ctx)
 		}
-		return r.explain(err, l.missing)
+		return r.explain(err)
 	})
 }
 
 // explain names the extensions left out beside an error they may have caused.
-func (r *restore) explain(err error, missing []string) error {
-	if err == nil || len(missing) == 0 {
+func (r *restore) explain(err error) error {
+	if err == nil || len(r.missing) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; the target lacks %s", err, r.s.remedy(missing))
+	return fmt.Errorf("%w; the target lacks %s", err, r.s.remedy(r.missing))
 }
 
 const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
 
 var (
-	ownerTo       = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
-	sessionRole   = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
-	wholeDatabase = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
-	alterDatabase = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+`)
-	roleDatabase  = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
-	onDatabase    = regexp.MustCompile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
-	elsewhere     = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON)\s+SUBSCRIPTION\b|^SECURITY\s+LABEL\b`)
-	tablespaces   = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$|^CREATE\s+TABLESPACE\b`)
-	setting       = regexp.MustCompile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
-	extension     = regexp.MustCompile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
-	copyIn        = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
-	createSchema  = regexp.MustCompile(`(?i)^CREATE\s+SCHEMA\s`)
-	insert        = regexp.MustCompile(`(?i)^INSERT\s+INTO\s`)
-	noRole        = regexp.MustCompile(`^role "(.+)" does not exist$`)
-	noSetting     = regexp.MustCompile(`^unrecognized configuration parameter "(.+)"$`)
-	noExtension   = regexp.MustCompile(`^extension "(.+)" is not available$|^could not open extension control file ".*/(.+)\.control"`)
+	ownerTo         = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
+	schemaOwner     = regexp.MustCompile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
+	databaseOwner   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s`)
+	sessionRole     = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
+	wholeDatabase   = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
+	alterDatabase   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+`)
+	roleDatabase    = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
+	onDatabase      = regexp.MustCompile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
+	elsewhere       = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON)\s+SUBSCRIPTION\b|^SECURITY\s+LABEL\b`)
+	tablespaces     = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$|^CREATE\s+TABLESPACE\b`)
+	setting         = regexp.MustCompile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
+	extension       = regexp.MustCompile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
+	copyIn          = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
+	createSchema    = regexp.MustCompile(`(?i)^CREATE\s+SCHEMA\s`)
+	insert          = regexp.MustCompile(`(?i)^INSERT\s+INTO\s`)
+	commentOn       = regexp.MustCompile(`(?is)^COMMENT\s+ON\s+EXTENSION\s`)
+	noSuchExtension = regexp.MustCompile(`^extension "(.+)" does not exist$`)
+	noRole          = regexp.MustCompile(`^role "(.+)" does not exist$`)
+	noSetting       = regexp.MustCompile(`^unrecognized configuration parameter "(.+)"$`)
+	noExtension     = regexp.MustCompile(`^extension "(.+)" is not available$|^could not open extension control file ".*/(.+)\.control"`)
 )
 
 // run executes one statement, or leaves it out and notes why where that
@@ -79,8 +86,11 @@ func (l *loader) run(ctx context.Context, sql string) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
+	if m := ownerTo.FindStringSubmatch(sql); m != nil {
+		return l.ownedBefore(ctx, sql, unquote(m[1]))
+	}
 	switch {
-	case ownerTo.MatchString(sql), sessionRole.MatchString(sql), wholeDatabase.MatchString(sql), onDatabase.MatchString(sql):
+	case sessionRole.MatchString(sql), wholeDatabase.MatchString(sql), onDatabase.MatchString(sql):
 		return nil // everything belongs to the migrating role, in this database
 	case elsewhere.MatchString(sql):
 		l.skip(brief(sql))
@@ -147,7 +157,7 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 			l.r.skipped = appendNew(l.r.skipped, more[0])
 			return nil
 		}
-		if harmless(pgErr.Code, sql) {
+		if harmless(pgErr.Code, sql) || l.r.ofMissing(pgErr.Message, sql) {
 			return nil
 		}
 		if reason := tolerable(pgErr.Code, pgErr.Message, sql); reason != "" {
@@ -179,6 +189,12 @@ func tolerable(code, message, sql string) string {
 		return message
 	}
 	return ""
+}
+
+// ofMissing: a comment on an extension that was left out.
+func (r *restore) ofMissing(message, sql string) bool {
+	m := noSuchExtension.FindStringSubmatch(message)
+	return m != nil && slices.Contains(r.missing, m[1]) && commentOn.MatchString(sql)
 }
 
 // harmless: a schema that every database has, or that an extension needed
@@ -222,11 +238,30 @@ func (l *loader) extension(ctx context.Context, sql string) error {
 		return err
 	}
 	if noExtension.MatchString(pgErr.Message) {
-		l.missing = append(l.missing, name)
-		l.skip("extension " + name + ": not on this server")
+		l.r.lacks(name)
 		return nil
 	}
 	return statementError(sql, pgErr)
+}
+
+// lacks notes an extension that was left out.
+func (r *restore) lacks(extension string) {
+	r.missing = appendNew(r.missing, extension)
+	r.skipped = appendNew(r.skipped, "extension "+extension+": not on this server")
+}
+
+// ownedBefore stands in for ALTER … OWNER TO: everything belongs to the
+// migrating role, but whoever owned a schema may still make things in it, so
+// that a migration may hand them over.
+func (l *loader) ownedBefore(ctx context.Context, sql, owner string) error {
+	if m := schemaOwner.FindStringSubmatch(sql); m != nil {
+		return l.exec(ctx, "GRANT ALL ON SCHEMA "+m[1]+" TO "+ident(owner))
+	}
+	if databaseOwner.MatchString(sql) {
+		return nil
+	}
+	l.r.owners = appendNew(l.r.owners, owner)
+	return nil
 }
 
 // statementError names the object by the statement's beginning.

@@ -57,13 +57,10 @@ func (r *restore) pgRestore(ctx context.Context) error {
 // judge runs again what only lacked a role, and lets pass what may be.
 func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 	var hard []string
-	var missing []string
 	var again []string
 	for _, f := range failures {
 		if m := noExtension.FindStringSubmatch(f.message); m != nil {
-			name := m[1] + m[2]
-			missing = append(missing, name)
-			r.skipped = appendNew(r.skipped, "extension "+name+": not on this server")
+			r.lacks(m[1] + m[2])
 			continue
 		}
 		if noRole.MatchString(f.message) && f.command != "" {
@@ -79,7 +76,7 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 		case strings.HasPrefix(f.message, "language "):
 			code = "42710"
 		}
-		if harmless(code, f.command) {
+		if harmless(code, f.command) || r.ofMissing(f.message, f.command) {
 			continue
 		}
 		if reason := tolerable(code, f.message, f.command); reason != "" {
@@ -94,7 +91,7 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 		if n := len(hard) - len(shown); n > 0 {
 			text += fmt.Sprintf("\nand %d more", n)
 		}
-		return r.explain(errors.New("pg_restore: "+text), missing)
+		return r.explain(errors.New("pg_restore: " + text))
 	}
 	if len(again) == 0 {
 		return nil

@@ -26,7 +26,6 @@ func (r *restore) plain(ctx context.Context) error {
 
 // stream runs everything that a splitter finds.
 func (l *loader) stream(ctx context.Context, s *splitter) error {
-	connected := false
 	for {
 		p, err := s.next()
 		if err == io.EOF {
@@ -37,7 +36,7 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 		}
 		switch {
 		case p.meta:
-			if connected, err = l.meta(p, connected); err != nil {
+			if err := l.meta(p); err != nil {
 				return err
 			}
 			if enc, ok := strings.CutPrefix(p.text, "encoding "); ok {
@@ -60,20 +59,21 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 var conformingOff = regexp.MustCompile(`(?i)^SET\s+standard_conforming_strings\s*(=|TO)\s*'?(off|false|0)\b`)
 
 // meta judges a psql command: pg_dump writes \restrict, \unrestrict (since
-// August 2025) and, with --create, one \connect. Others run programs or read
-// files, and are nothing a dump holds.
-func (l *loader) meta(p piece, connected bool) (bool, error) {
-	word, _, _ := strings.Cut(p.text, " ")
+// August 2025) and, with --create, \connect to the one database. Others run
+// programs or read files, and are nothing a dump holds.
+func (l *loader) meta(p piece) error {
+	word, rest, _ := strings.Cut(p.text, " ")
 	switch word {
 	case "restrict", "unrestrict", "encoding":
-		return connected, nil
+		return nil
 	case "connect", "c":
-		if connected {
-			return true, fmt.Errorf("line %d: \\%s: it holds a second database; dump the one database with pg_dump --format=custom", p.line, oneLine(p.text, 60))
+		if l.connected != "" && l.connected != rest {
+			return fmt.Errorf("line %d: \\%s: it holds a second database; dump the one database with pg_dump --format=custom", p.line, oneLine(p.text, 60))
 		}
-		return true, nil
+		l.connected = rest
+		return nil
 	}
-	return connected, fmt.Errorf("line %d: \\%s is a command of psql that a dump does not hold; take the snapshot with pg_dump", p.line, oneLine(p.text, 60))
+	return fmt.Errorf("line %d: \\%s is a command of psql that a dump does not hold; take the snapshot with pg_dump", p.line, oneLine(p.text, 60))
 }
 
 var (

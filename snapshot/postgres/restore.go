@@ -44,6 +44,9 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 	}
 	r := &restore{s: s, src: src, name: name, opt: opt}
 	m, err := r.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // whatever broke off because of it
+	}
 	if err != nil {
 		return nil, m, fmt.Errorf("restore snapshot %s: %w", src.Path, err)
 	}
@@ -57,6 +60,10 @@ type restore struct {
 	name    string
 	opt     RestoreOptions
 	skipped []string
+	// missing lists extensions that the server lacks and that were left out.
+	missing []string
+	// owners are the roles that owned what is restored.
+	owners []string
 }
 
 func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
@@ -85,10 +92,14 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		}
 	}()
 	if err := r.privileged(ctx, func() error {
+		restore := r.plain
 		if a != nil {
-			return r.custom(ctx, a)
+			restore = func(ctx context.Context) error { return r.custom(ctx, a) }
 		}
-		return r.plain(ctx)
+		if err := restore(ctx); err != nil {
+			return err
+		}
+		return r.formerOwners(ctx)
 	}); err != nil {
 		return m, err
 	}
@@ -118,6 +129,24 @@ func (r *restore) privileged(ctx context.Context, f func() error) error {
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	return errors.Join(err, set(clean, "NOSUPERUSER LOGIN"))
+}
+
+// formerOwners lets those who owned what is restored make things in public, as
+// they must have been able to: a migration may hand over what it makes.
+func (r *restore) formerOwners(ctx context.Context) error {
+	return r.loading(ctx, func(l *loader) error {
+		var there bool
+		err := l.c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')").Scan(&there)
+		if err != nil || !there {
+			return err
+		}
+		for _, owner := range r.owners {
+			if err := l.exec(ctx, "GRANT ALL ON SCHEMA public TO "+ident(owner)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // adopt hands the migrating role what the dump made as somebody else after
@@ -238,9 +267,25 @@ func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
 	err := r.pgRestore(ctx)
 	var unable *cannotRead
 	if errors.Is(err, snapshot.ErrNoTool) || errors.As(err, &unable) {
-		return r.overWire(ctx)
+		err = r.overWire(ctx)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return r.loading(ctx, func(l *loader) error {
+		for _, e := range a.Entries {
+			switch {
+			case e.Own == "":
+			case e.Desc == "SCHEMA":
+				if err := l.exec(ctx, "GRANT ALL ON SCHEMA "+ident(e.Tag)+" TO "+ident(e.Own)); err != nil {
+					return err
+				}
+			case e.Desc != "DATABASE":
+				r.owners = appendNew(r.owners, e.Own)
+			}
+		}
+		return nil
+	})
 }
 
 // unpacked gives the archive as a file that can be sought in: parallel jobs
