@@ -61,12 +61,12 @@ type lockRow struct {
 
 // glyphs are the characters a renderer draws with.
 type glyphs struct {
-	ellipsis, dash, times, within, over, ddl, rows, budget, left, right, line, tick, dot string
+	ellipsis, dash, times, within, over, ddl, rows, budget, left, right, line, tick string
 }
 
 var (
-	unicodeGlyphs = glyphs{"…", "–", "×", "▒", "█", "░", "·", "┊", "├", "┤", "─", "┬", "·"}
-	asciiGlyphs   = glyphs{"...", "-", "x", "=", "#", "-", ".", ":", "|", "|", "-", "+", "-"}
+	unicodeGlyphs = glyphs{"…", "–", "×", "▒", "█", "░", "·", "┊", "├", "┤", "─", "┬"}
+	asciiGlyphs   = glyphs{"...", "-", "x", "=", "#", "-", ".", ":", "|", "|", "-", "+"}
 )
 
 func newModel(r gate.Report, opt Options) *model {
