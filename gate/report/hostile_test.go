@@ -27,8 +27,8 @@ var attacks = map[string]string{
 	"commands": "::error::x\n##[error]y\n/close\n/assign @me\n%0A",
 	"emoji":    ":rocket: :+1: x :white_check_mark:",
 	"maths":    "$\\href{javascript:x}{y}$ $$a$$ $`b`$",
-	"long":     strings.Repeat("x", 20_000),
-	"lines":    strings.Repeat("SELECT 1\n", 2_000),
+	"long":     strings.Repeat("x", 9_000),
+	"lines":    strings.Repeat("SELECT 1\n", 1_000),
 }
 
 // hostile puts each attack into every place that text from outside can reach.
