@@ -15,6 +15,10 @@ import (
 // than 1 %, and cost a migration that runs for seconds nothing measurable.
 const slowest = 5
 
+// brisk is for how many times its aim the ticker goes at double pace after an
+// exchange or a change.
+const brisk = 4
+
 // remembered is how many looks back a sample can be split when a stamp comes
 // in late.
 const remembered = 32
@@ -32,6 +36,7 @@ type Recorder struct {
 	began   time.Time
 	stop    chan struct{}
 	done    chan struct{}
+	awake   chan struct{}
 	ended   sync.Once
 	final   func() error // the last look, on the context of Start
 
@@ -52,7 +57,7 @@ type Recorder struct {
 func NewRecorder(s Sampler, every time.Duration) *Recorder {
 	return &Recorder{
 		sampler: s, every: every,
-		stop: make(chan struct{}), done: make(chan struct{}),
+		stop: make(chan struct{}), done: make(chan struct{}), awake: make(chan struct{}, 1),
 		rec:  Recording{Every: every, Stamps: []Stamp{}, Samples: []Sample{}},
 		gaps: map[time.Duration]int{},
 	}
@@ -81,7 +86,7 @@ func (r *Recorder) Start(ctx context.Context) {
 
 func (r *Recorder) tick(ctx context.Context) {
 	defer close(r.done)
-	timer := time.NewTimer(r.every)
+	timer := time.NewTimer(r.pace())
 	defer timer.Stop()
 	for {
 		select {
@@ -89,6 +94,9 @@ func (r *Recorder) tick(ctx context.Context) {
 			return
 		case <-ctx.Done():
 			return
+		case <-r.awake:
+			timer.Reset(r.pace())
+			continue
 		case <-timer.C:
 		}
 		began := time.Now()
@@ -99,12 +107,18 @@ func (r *Recorder) tick(ctx context.Context) {
 	}
 }
 
-// pace is the time to the next look: the aim, stretched to 1 % of the time in
-// which nothing changed.
+// pace is the time to the next look: half the aim while something has just
+// happened, since most locks are taken as their statement starts and a lock's
+// first look bounds how long it was held at least; later the aim; then
+// stretched to 1 % of the time in which nothing changed.
 func (r *Recorder) pace() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return min(max(r.every, (r.last.Received-r.quiet)/100), slowest*r.every)
+	quiet := r.last.Received - r.quiet
+	if quiet < brisk*r.every {
+		return r.every / 2
+	}
+	return min(max(r.every, quiet/100), slowest*r.every)
 }
 
 // Boundary takes a look now, between two exchanges of the migration's
@@ -131,6 +145,9 @@ func (r *Recorder) look(ctx context.Context, boundary bool) error {
 		return r.err
 	}
 	r.add(at, sorted(locks), boundary)
+	if boundary {
+		r.wake(at.Received)
+	}
 	return nil
 }
 
@@ -182,8 +199,16 @@ func (r *Recorder) Stamp(ev Event, statement int, sent, received time.Time, rele
 	at := Interval{Sent: sent.Sub(r.began), Received: received.Sub(r.began)}
 	r.rec.Stamps = append(r.rec.Stamps, Stamp{Event: ev, Statement: statement, At: at, Released: released, InBlock: inBlock})
 	r.split(at.Received)
-	// What comes next may take locks at any moment: full pace.
-	r.quiet = r.last.Received
+	r.wake(r.last.Received)
+}
+
+// wake quickens the ticker: the next statement is about to start.
+func (r *Recorder) wake(now time.Duration) {
+	r.quiet = now
+	select {
+	case r.awake <- struct{}{}:
+	default:
+	}
 }
 
 // split makes looks that were sent after the given instant a sample of their

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	apply "github.com/migration-gate/migration-gate/gate/apply/postgres"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -28,6 +29,7 @@ type measured struct {
 	session *apply.Session
 	sampler *Sampler
 	names   func(oid string) string
+	conn    *pgx.Conn
 }
 
 func newMeasured(t testing.TB, server *snapshot.Target, fill string) *measured {
@@ -42,7 +44,7 @@ func newMeasured(t testing.TB, server *snapshot.Target, fill string) *measured {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close(ctx) })
-	return &measured{session: s, sampler: open(t, server, name), names: func(oid string) string {
+	return &measured{session: s, sampler: open(t, server, name), conn: c, names: func(oid string) string {
 		var s string
 		if err := c.QueryRow(ctx, "SELECT coalesce((SELECT relname FROM pg_class WHERE oid = $1::text::oid), 'gone')", oid).Scan(&s); err != nil {
 			t.Fatal(err)
