@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,7 +52,10 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".txt", render(t, "text", r, report.Options{Unicode: true}))
 			if name != "huge" {
-				golden(t, name+".json", render(t, "json", r, report.Options{}))
+				// The observation, last of all fields, is no contract and grows
+				// with every new fact.
+				contract, _, _ := strings.Cut(render(t, "json", r, report.Options{}), ",\n  \"observation\":")
+				golden(t, name+".json", contract+"\n}\n")
 			}
 			golden(t, name+".md", render(t, "markdown", r, report.Options{Unicode: true}))
 		})
