@@ -237,6 +237,8 @@ type Reverse struct {
 	// Compared counts the tables whose rows were compared; the others were
 	// proven untouched.
 	Compared int `json:"compared"`
+	// CompareMS is how long the reading of those rows took.
+	CompareMS float64 `json:"compare_ms"`
 }
 
 // SchemaChange is one difference left after the reverse walk.

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 // and wants exactly that exit code.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir:   filepath.Join("testdata", "script"),
 		Setup: commandtest.Setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": commandtest.Exits,

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -75,11 +76,12 @@ func compare(ctx context.Context, lab Lab, o *gate.Observation, rows bool) error
 	if !rows {
 		return nil
 	}
+	began := time.Now()
 	diffs, compared, err := lab.Compare(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("compare rows with the baseline: %w", err)
 	}
-	o.Reverse.Compared = compared
+	o.Reverse.Compared, o.Reverse.CompareMS = compared, ms(time.Since(began))
 	for _, d := range diffs {
 		o.Reverse.Losses = append(o.Reverse.Losses, gate.DataChange{
 			Table: d.Table, Now: d.Now, RowsBefore: d.RowsBefore, Missing: d.Missing, Added: d.Added,
