@@ -3,7 +3,8 @@
 # The targets work as root and as an ordinary user, with and without a Docker
 # engine, and say what they skipped. Only Go and git must be there already.
 
-SHELL := /bin/bash
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 
 BIN         := bin/migration-gate
@@ -68,7 +69,7 @@ fmt: ## gofmt -w
 
 .PHONY: bench
 bench: prepare ## the figures of the README: accuracy, cost, start-up
-	go test -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS) $(PKG)
+	go test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS) $(PKG) | grep -v 'no test files'
 
 .PHONY: soak
 soak: prepare ## the tests again and again under the race detector (N=10)

@@ -32,7 +32,7 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty bool) (
 	if err != nil {
 		return base{}, err
 	}
-	if opt.Base == "" && tip == head && opt.Head == "" && r.onBranch(ref) {
+	if opt.Base == "" && tip == head && r.isBranch(ref, opt.Head, head) {
 		if dirty {
 			return base{id: head, reason: "the last commit of " + shortRef(ref) + ", against what is not committed yet"}, nil
 		}
@@ -54,10 +54,15 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty bool) (
 	}
 }
 
-// onBranch: is the checkout the default branch itself? A detached head at its
-// tip is one too, as continuous integration checks a push out.
-func (r *repo) onBranch(ref string) bool {
-	return r.branch == "" || r.branch == shortRef(ref) || strings.HasSuffix(shortRef(ref), "/"+r.branch)
+// isBranch tells whether the head is the default branch itself, and not one
+// that has no commit of its own yet. A detached head, or a commit by its id, at
+// the branch's tip is taken for it: so continuous integration names a push.
+func (r *repo) isBranch(ref, named, head string) bool {
+	name := r.branch
+	if named != "" && !strings.HasPrefix(head, named) {
+		name = named
+	}
+	return name == "" || name == ref || name == shortRef(ref) || strings.HasSuffix(shortRef(ref), "/"+name)
 }
 
 // parent takes what the last push to the default branch was made on.

@@ -58,6 +58,13 @@ func TestBase(t *testing.T) {
 		}
 		r.git("checkout", "-q", "--detach")
 		expect(t, r.detect(), pushed)
+		for _, head := range []string{"main", c.Head, c.Head[:10]} {
+			expect(t, r.detect(func(o *Options) { o.Head = head }), pushed)
+		}
+		r.git("branch", "-q", "fresh")
+		if c := r.detect(func(o *Options) { o.Head = "fresh" }); !c.Nothing() {
+			t.Errorf("a branch without commits of its own: %s", describe(c))
+		}
 		r.git("checkout", "-q", "main")
 		r.write("migrations/4_new.up.sql", "SELECT 4;")
 		c = r.detect()
