@@ -14,6 +14,9 @@ type change struct {
 	gate.Observation
 	policy     gate.Policy
 	partitions map[string][]string // of a root, by name
+	offsets    []int               // how many statements ran before each migration
+	taken      map[takenIn][]gate.LockWindow
+	crossing   map[string][]gate.LockWindow
 }
 
 func newChange(o gate.Observation, p gate.Policy) *change {
@@ -23,7 +26,21 @@ func newChange(o gate.Observation, p gate.Policy) *change {
 			c.partitions[root] = append(c.partitions[root], name)
 		}
 	}
+	n := 0
+	for _, m := range o.Migrations {
+		c.offsets = append(c.offsets, n)
+		n += len(m.Up.Statements)
+	}
+	c.indexLocks()
 	return c
+}
+
+// position numbers the statements of all up scripts in the order they ran.
+func (c *change) position(m, s int) int {
+	if m < 0 || m >= len(c.offsets) {
+		return -1
+	}
+	return c.offsets[m] + s
 }
 
 // Below both of these a table is read or written in the blink of an eye, and

@@ -30,8 +30,8 @@ func downLosesData(c *change) []gate.Finding {
 		if len(d.Examples) > 0 {
 			f.Evidence["examples"] = d.Examples
 		}
-		f.Fix = "put aside instead of destroying: rename to " + quote(c.policy.DeprecationPrefix+"…") +
-			" in the down script, or leave it empty, which declares the migration forward-only"
+		f.Fix = "put aside instead of destroying: rename to " + c.policy.DeprecationPrefix +
+			"… in the down script, or leave it empty, which declares the migration forward-only"
 		findings = append(findings, f)
 	}
 	return findings

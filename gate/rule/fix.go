@@ -35,7 +35,7 @@ func (c *change) fixHeld(h hold) string {
 	shown, n := 0, 1
 	for s := h.Statement + 1; s < len(c.Migrations[h.Migration].Up.Statements) && shown < most; s++ {
 		later, _ := c.up(h.Migration, s)
-		if later.Facts.Control != "" || !slices.ContainsFunc(h.HeldDuring, refersTo(later)) {
+		if later.Facts.Control != "" || !c.heldDuring(h.LockWindow, h.Migration, s) {
 			continue
 		}
 		shown++
@@ -311,8 +311,4 @@ func clip(name string) string {
 		return name
 	}
 	return strings.ToValidUTF8(name[:most], "")
-}
-
-func refersTo(st migration.Statement) func(gate.StatementRef) bool {
-	return func(r gate.StatementRef) bool { return r.File == st.File && r.Line == st.Line }
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -55,29 +56,52 @@ func (c *change) scanned(m, s int, st migration.Statement, run gate.StatementRun
 // lockDuring finds the strongest lock on one of the tables that was held while
 // a statement ran and blocked one of the impacts.
 func (c *change) lockDuring(tables []string, m, s int, impacts ...string) (gate.LockWindow, bool) {
-	st, ok := c.up(m, s)
-	if !ok {
-		return gate.LockWindow{}, false
-	}
-	ref := gate.StatementRef{File: st.File, Line: st.Line}
 	var best gate.LockWindow
 	found := false
-	for _, w := range c.Locks {
-		if !judged(w) || !slices.Contains(tables, w.Table) {
-			continue
-		}
-		own := w.Migration == m && w.Statement == s
-		if !own && (!slices.Contains(w.HeldDuring, ref) || later(w, m, s)) {
-			continue
-		}
-		if !slices.ContainsFunc(impacts, func(i string) bool { return slices.Contains(w.Blocks, i) }) {
-			continue
-		}
-		if !found || strength(w) > strength(best) || (strength(w) == strength(best) && w.AtMostMS > best.AtMostMS) {
-			best, found = w, true
+	for _, table := range tables {
+		for _, windows := range [][]gate.LockWindow{c.taken[takenIn{table, m}], c.crossing[table]} {
+			i := slices.IndexFunc(windows, func(w gate.LockWindow) bool {
+				return c.heldDuring(w, m, s) && slices.ContainsFunc(impacts, func(i string) bool { return slices.Contains(w.Blocks, i) })
+			})
+			if i >= 0 && (!found || stronger(windows[i], best) < 0) {
+				best, found = windows[i], true
+			}
 		}
 	}
 	return best, found
+}
+
+// takenIn is where windows are looked for: on a table, by a migration.
+type takenIn struct {
+	table     string
+	migration int
+}
+
+// indexLocks sorts the judged windows for lockDuring, strongest first. Those
+// that outlive their migration (a BEGIN without COMMIT) are kept apart.
+func (c *change) indexLocks() {
+	c.taken, c.crossing = map[takenIn][]gate.LockWindow{}, map[string][]gate.LockWindow{}
+	for _, w := range c.Locks {
+		if !judged(w) {
+			continue
+		}
+		key := takenIn{w.Table, w.Migration}
+		c.taken[key] = append(c.taken[key], w)
+		if _, ok := c.up(w.Migration, w.Statement+len(w.HeldDuring)); !ok {
+			c.crossing[w.Table] = append(c.crossing[w.Table], w)
+		}
+	}
+	for _, windows := range c.taken {
+		slices.SortStableFunc(windows, stronger)
+	}
+	for _, windows := range c.crossing {
+		slices.SortStableFunc(windows, stronger)
+	}
+}
+
+// stronger compares windows: what blocks more first, then the longer.
+func stronger(a, b gate.LockWindow) int {
+	return cmp.Or(cmp.Compare(strength(b), strength(a)), cmp.Compare(b.AtMostMS, a.AtMostMS))
 }
 
 // strength ranks what a window blocks, and the table itself before its parts.
@@ -89,9 +113,12 @@ func strength(w gate.LockWindow) int {
 	return n
 }
 
-// later: the window began after the statement (two statements may share a line).
-func later(w gate.LockWindow, m, s int) bool {
-	return w.Migration > m || (w.Migration == m && w.Statement > s)
+// heldDuring: the window was open while a statement ran. The statements it
+// was held through follow the one that took it without a gap, so their number
+// tells, and two statements on one line are not mixed up.
+func (c *change) heldDuring(w gate.LockWindow, m, s int) bool {
+	taken, ran := c.position(w.Migration, w.Statement), c.position(m, s)
+	return taken <= ran && ran <= taken+len(w.HeldDuring)
 }
 
 func blocking(w gate.LockWindow) []string {

@@ -556,3 +556,36 @@ func TestJudgeAgain(t *testing.T) {
 		t.Errorf("rules in order: %v", rules)
 	}
 }
+
+// A change of production's size is judged in the blink of an eye.
+func TestJudgeLargeChange(t *testing.T) {
+	const migrations, statements = 50, 50
+	up := strings.Repeat("ALTER TABLE orders ADD COLUMN a int, ALTER COLUMN b TYPE bigint;\nCREATE TABLE t (id int);\n", statements/2)
+	o := world(t, up)
+	down, err := migration.ParseScript(downFile, []byte(strings.Repeat("ALTER TABLE orders DROP COLUMN a;\nUPDATE orders SET c = 1;\n", statements/2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := range statements {
+		for i := range 20 {
+			lock(&o, s, statements-1, fmt.Sprintf("public.orders:public.i%d", i), "ACCESS EXCLUSIVE", 300, 300, 1)
+		}
+		run1(&o, s).Scans = []gate.Scan{{Table: "public.orders", Existing: true}}
+	}
+	o.Migrations[0].Down = &migration.Script{File: downFile, Statements: down}
+	locks := o.Locks
+	for m := 1; m < migrations; m++ {
+		o.Migrations = append(o.Migrations, o.Migrations[0])
+		for _, w := range locks {
+			w.Migration = m
+			o.Locks = append(o.Locks, w)
+		}
+	}
+	began := time.Now()
+	r := rule.Judge(o, rule.DefaultPolicy())
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("judging %d windows took %s", len(o.Locks), took)
+	} else {
+		t.Logf("%d windows, %d findings: %s", len(o.Locks), len(r.Findings), took)
+	}
+}

@@ -12,7 +12,51 @@ import (
 // name, where it came from. It is a model of names only: what it has not seen
 // a script make, existed before.
 type made struct {
-	things []*thing
+	things map[name][]*thing
+	// columns of each relation, by its bare name, without vanished ones.
+	columns map[string][]*thing
+}
+
+// name without its schema, which may be left to the search path.
+type name struct{ class, name, part string }
+
+func newMade() *made { return &made{things: map[name][]*thing{}, columns: map[string][]*thing{}} }
+
+// clone for a down script, which goes its own way from here.
+func (m *made) clone() *made {
+	c := newMade()
+	for _, things := range m.things {
+		for _, t := range things {
+			own := *t
+			own.values, own.was = slices.Clone(t.values), slices.Clone(t.was)
+			c.put(&own)
+		}
+	}
+	return c
+}
+
+func (m *made) put(t *thing) {
+	key := name{t.class, t.name, t.part}
+	m.things[key] = append(m.things[key], t)
+	if t.class == "column" && t.origin != vanished {
+		m.columns[t.name] = append(m.columns[t.name], t)
+	}
+}
+
+func (m *made) remove(t *thing) {
+	is := func(o *thing) bool { return o == t }
+	key := name{t.class, t.name, t.part}
+	m.things[key] = slices.DeleteFunc(m.things[key], is)
+	if t.class == "column" {
+		m.columns[t.name] = slices.DeleteFunc(m.columns[t.name], is)
+	}
+}
+
+// move gives a thing another name.
+func (m *made) move(t *thing, name, part string) {
+	m.remove(t)
+	t.name, t.part = name, part
+	m.put(t)
 }
 
 // origin of a thing.
@@ -61,9 +105,9 @@ func classOf(object string) string {
 // sameSchema: where the search path decides, either may be meant.
 func sameSchema(a, b string) bool { return a == b || a == "" || b == "" }
 
-func (m *made) find(class, schema, name, part string) *thing {
-	for _, t := range slices.Backward(m.things) {
-		if t.class == class && t.name == name && t.part == part && t.origin != vanished && sameSchema(t.schema, schema) {
+func (m *made) find(class, schema, bare, part string) *thing {
+	for _, t := range slices.Backward(m.things[name{class, bare, part}]) {
+		if t.origin != vanished && sameSchema(t.schema, schema) {
 			return t
 		}
 	}
@@ -73,9 +117,9 @@ func (m *made) find(class, schema, name, part string) *thing {
 func (m *made) column(a migration.Action) *thing { return m.find("column", a.Schema, a.Name, a.Part) }
 
 // hasVanished: something of that name existed before the change.
-func (m *made) hasVanished(class, schema, name, part string) bool {
-	return slices.ContainsFunc(m.things, func(t *thing) bool {
-		return t.origin == vanished && t.class == class && t.name == name && t.part == part && sameSchema(t.schema, schema)
+func (m *made) hasVanished(class, schema, bare, part string) bool {
+	return slices.ContainsFunc(m.things[name{class, bare, part}], func(t *thing) bool {
+		return t.origin == vanished && sameSchema(t.schema, schema)
 	})
 }
 
@@ -87,7 +131,7 @@ func (m *made) known(class, schema, name, part string) *thing {
 		if class == "column" {
 			t.origin = m.relationOrigin(schema, name)
 		}
-		m.things = append(m.things, t)
+		m.put(t)
 	}
 	return t
 }
@@ -111,7 +155,7 @@ func (m *made) apply(a migration.Action, by origin) {
 	switch a.Verb {
 	case migration.Create:
 		if class != "" && (by == byUp || !a.IfNotExists || a.Temporary) {
-			m.things = append(m.things, &thing{class: class, schema: a.Schema, name: a.Name, origin: by,
+			m.put(&thing{class: class, schema: a.Schema, name: a.Name, origin: by,
 				values: slices.Clone(a.Values), temp: a.Temporary, maybe: a.IfNotExists})
 		}
 	case migration.Add:
@@ -129,9 +173,11 @@ func (m *made) apply(a migration.Action, by origin) {
 	case migration.Rename:
 		m.rename(a, class)
 	case migration.SetSchema:
-		for _, t := range m.things {
-			if (t.class == class || class == "relation" && t.class == "column") && t.name == a.Name &&
-				t.origin != vanished && sameSchema(t.schema, a.Schema) {
+		if t := m.find(class, a.Schema, a.Name, ""); t != nil {
+			t.schema = a.NewName
+		}
+		if class == "relation" {
+			for _, t := range m.columnsOf(a.Schema, a.Name) {
 				t.schema = a.NewName
 			}
 		}
@@ -144,7 +190,7 @@ func (m *made) add(a migration.Action, by origin) {
 	switch a.Object {
 	case "column":
 		if by == byUp || !a.IfNotExists {
-			m.things = append(m.things, &thing{class: "column", schema: a.Schema, name: a.Name, part: a.Part, origin: by,
+			m.put(&thing{class: "column", schema: a.Schema, name: a.Name, part: a.Part, origin: by,
 				typ: a.Type, maybe: a.IfNotExists, notNull: a.NotNull,
 				filled: a.Default != "" || a.Generated != "" || serials[strings.ToLower(a.Type)] != ""})
 		}
@@ -158,7 +204,7 @@ func (m *made) rename(a migration.Action, class string) {
 	switch {
 	case a.Object == "column":
 		m.vanish("column", a.Schema, a.Name, a.Part)
-		m.known("column", a.Schema, a.Name, a.Part).part = a.NewName
+		m.move(m.known("column", a.Schema, a.Name, a.Part), a.Name, a.NewName)
 	case a.Object == "enum value":
 		if t := m.find("type", a.Schema, a.Name, ""); t != nil {
 			if i := slices.Index(t.values, a.Part); i >= 0 {
@@ -167,27 +213,30 @@ func (m *made) rename(a migration.Action, class string) {
 		}
 	case class == "schema":
 		m.vanish(class, "", a.Name, "")
-		for _, t := range m.things {
-			if t.schema == a.Name && t.origin != vanished {
-				t.schema = a.NewName
+		for _, things := range m.things {
+			for _, t := range things {
+				if t.schema == a.Name && t.origin != vanished {
+					t.schema = a.NewName
+				}
 			}
 		}
-		m.known(class, "", a.Name, "").name = a.NewName
+		m.move(m.known(class, "", a.Name, ""), a.NewName, "")
 	case class != "":
 		m.vanish(class, a.Schema, a.Name, "")
 		columns := m.columnsOf(a.Schema, a.Name)
 		t := m.known(class, a.Schema, a.Name, "")
-		t.name, t.was = a.NewName, append(t.was, a.Name)
+		t.was = append(t.was, a.Name)
+		m.move(t, a.NewName, "")
 		for _, t := range columns {
-			t.name = a.NewName
+			m.move(t, a.NewName, t.part)
 		}
 	}
 }
 
 func (m *made) columnsOf(schema, table string) []*thing {
 	var columns []*thing
-	for _, t := range m.things {
-		if t.class == "column" && t.name == table && t.origin != vanished && sameSchema(t.schema, schema) {
+	for _, t := range m.columns[table] {
+		if sameSchema(t.schema, schema) {
 			columns = append(columns, t)
 		}
 	}
@@ -204,7 +253,7 @@ func (m *made) vanish(class, schema, name, part string) {
 			return // a column of a table that the change made
 		}
 	}
-	m.things = append(m.things, &thing{class: class, schema: schema, name: name, part: part, origin: vanished})
+	m.put(&thing{class: class, schema: schema, name: name, part: part, origin: vanished})
 }
 
 func (m *made) drop(a migration.Action, class string) {
@@ -216,12 +265,14 @@ func (m *made) drop(a migration.Action, class string) {
 		part = a.Part
 	}
 	m.vanish(class, a.Schema, a.Name, part)
-	gone := m.find(class, a.Schema, a.Name, part)
-	var columns []*thing
-	if class == "relation" {
-		columns = m.columnsOf(a.Schema, a.Name)
+	if gone := m.find(class, a.Schema, a.Name, part); gone != nil {
+		m.remove(gone)
 	}
-	m.things = slices.DeleteFunc(m.things, func(t *thing) bool { return t == gone || slices.Contains(columns, t) })
+	if class == "relation" {
+		for _, t := range m.columnsOf(a.Schema, a.Name) {
+			m.remove(t)
+		}
+	}
 }
 
 // relationOrigin tells where the relation of that name comes from.
@@ -275,16 +326,6 @@ func columnsOf(columns map[string][]string, schema, table string) ([]string, boo
 	return found, n == 1
 }
 
-// madeBy is the model after the up scripts of the first n migrations.
-func (c *change) madeBy(n int) *made {
-	m := &made{}
-	for _, mig := range c.Migrations[:n] {
-		m.script(mig.Up.Statements, byUp)
-	}
-	m.reconcile(c.Observation)
-	return m
-}
-
 // reconcile corrects the model by what the baseline is known to hold: IF NOT
 // EXISTS may have made nothing, and a column may have been dropped by a text
 // that could not be read before it was added.
@@ -292,7 +333,7 @@ func (m *made) reconcile(o gate.Observation) {
 	if o.BaselineColumns == nil {
 		return
 	}
-	for _, t := range slices.Clone(m.things) {
+	for _, t := range m.all() {
 		if t.origin != byUp || (t.class != "column" && t.class != "relation") {
 			continue
 		}
@@ -304,7 +345,15 @@ func (m *made) reconcile(o gate.Observation) {
 		case t.maybe && !m.hasVanished(t.class, t.schema, t.name, t.part):
 			t.origin = before
 		case t.class == "column":
-			m.things = append(m.things, &thing{class: "column", schema: t.schema, name: t.name, part: t.part, origin: vanished})
+			m.put(&thing{class: "column", schema: t.schema, name: t.name, part: t.part, origin: vanished})
 		}
 	}
+}
+
+func (m *made) all() []*thing {
+	var all []*thing
+	for _, things := range m.things {
+		all = append(all, things...)
+	}
+	return all
 }

@@ -21,7 +21,7 @@ func reupFailed(c *change) []gate.Finding {
 		switch m.ReUp.Failure.Code {
 		case "42P07", "42701", "42710", "42P06", "42723":
 			f.Fix = "the down script left the object in place: put it aside there under another name (" +
-				quote(c.policy.DeprecationPrefix+"…") + "), or create it here with IF NOT EXISTS"
+				c.policy.DeprecationPrefix + "…), or create it here with IF NOT EXISTS"
 		default:
 			f.Fix = c.remedy(m.ReUp.Failure)
 		}

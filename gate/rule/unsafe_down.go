@@ -19,12 +19,15 @@ import (
 // itself, are nobody's data.
 func unsafeDown(c *change) []gate.Finding {
 	var findings []gate.Finding
+	up := newMade()
 	for i := range c.Migrations {
 		m := &c.Migrations[i]
+		up.script(m.Up.Statements, byUp)
 		if m.Down == nil {
 			continue
 		}
-		d := down{change: c, made: c.madeBy(i + 1)}
+		d := down{change: c, made: up.clone()}
+		d.made.reconcile(c.Observation)
 		for _, st := range m.Down.Statements {
 			for _, a := range st.Facts.Actions {
 				if f, bad := d.judge(st, a); bad {

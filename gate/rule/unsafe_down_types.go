@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -55,7 +56,9 @@ func (d *down) forgets(a migration.Action) *harm {
 	if len(a.Values) == 0 || d.policy.Reversal == gate.Exact {
 		return nil
 	}
-	for _, t := range slices.Backward(d.made.things) {
+	types := d.made.all()
+	slices.SortFunc(types, func(a, b *thing) int { return strings.Compare(a.name, b.name) })
+	for _, t := range types {
 		if t.class != "type" || len(t.values) == 0 || t.origin == vanished || !sameSchema(t.schema, a.Schema) {
 			continue
 		}
