@@ -38,7 +38,7 @@ func TestSelfID(t *testing.T) {
 func TestPublished(t *testing.T) {
 	_, spec := provisioner(t, "15")
 	p := container.Routed(container.Options{}, "127.0.0.1")
-	snapshottest.Exercise(t, p, spec, leftovers(t))
+	snapshottest.Serves(t, p, spec, leftovers(t))
 }
 
 func TestTheNextRouteIsTried(t *testing.T) {

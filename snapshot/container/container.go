@@ -98,7 +98,7 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 	}
 	offer.Place = spec.Image
 	if offer.Place == "" {
-		offer.Place = "postgres:" + major(offer.Version)
+		offer.Place = "postgres:" + snapshot.Major(offer.Version)
 	}
 	cli, err := engine(ctx)
 	if err != nil {
@@ -127,16 +127,11 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 			}
 		}
 	}
-	if spec.Version != "" && major(offer.Version) != major(spec.Version) {
+	if spec.Version != "" && snapshot.Major(offer.Version) != snapshot.Major(spec.Version) {
 		offer.Exact = false
 		offer.Detail += fmt.Sprintf(" (holds PostgreSQL %s, %s was wanted)", offer.Version, spec.Version)
 	}
 	return offer
-}
-
-func major(version string) string {
-	m, _, _ := strings.Cut(version, ".")
-	return m
 }
 
 // engine connects to the engine that testcontainers-go finds: DOCKER_HOST, the

@@ -156,7 +156,7 @@ func request(name string, r route, labels map[string]string, spec snapshot.Spec,
 		args = append(args, "-c", k+"="+spec.Settings[k])
 	}
 	initdb := "--no-sync --encoding=UTF8 --lc-messages=C --locale=C.UTF-8"
-	if n, err := strconv.Atoi(major(offer.Version)); err == nil && n >= 17 {
+	if n, err := strconv.Atoi(snapshot.Major(offer.Version)); err == nil && n >= 17 {
 		initdb += " --locale-provider=builtin --builtin-locale=C.UTF-8"
 	}
 	var host *container.HostConfig

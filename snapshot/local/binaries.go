@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // binaries is a directory of PostgreSQL programs of one version.
@@ -184,13 +186,9 @@ func released(version string) bool {
 	return !strings.ContainsFunc(version, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 }
 
-// majorOf reads "16", "16.4" and "16beta1" alike; 0 where there is no number.
+// majorOf is the major version as a number; 0 where there is none.
 func majorOf(version string) int {
-	end := 0
-	for end < len(version) && version[end] >= '0' && version[end] <= '9' {
-		end++
-	}
-	n, _ := strconv.Atoi(version[:end])
+	n, _ := strconv.Atoi(snapshot.Major(version))
 	return n
 }
 

@@ -69,7 +69,7 @@ func (e *Embedded) Offer(_ context.Context, spec snapshot.Spec) snapshot.Offer {
 	if want == "" {
 		want = newestRelease
 	}
-	release, ok := releases[fmt.Sprint(majorOf(want))]
+	release, ok := releases[snapshot.Major(want)]
 	if !ok {
 		offer.Detail = fmt.Sprintf("no prebuilt binaries of PostgreSQL %s are known, only of 12 to %s", want, newestRelease)
 		return offer

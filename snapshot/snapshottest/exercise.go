@@ -32,20 +32,25 @@ type Leftovers func(run string) []string
 // Some of it needs a process that dies: the suite runs its own test again in
 // one, up to this call.
 func Exercise(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
+	spec = complete(spec)
+	if mode := os.Getenv(childMode); mode != "" {
+		child(t, p, spec, mode)
+		return
+	}
+	t.Run("serves", func(t *testing.T) { Serves(t, p, spec, left) })
+	t.Run("kept", func(t *testing.T) { kept(t, p, spec) })
+	t.Run("orphaned", func(t *testing.T) { orphaned(t, p, spec, left) })
+	t.Run("expired", func(t *testing.T) { expired(t, p, spec, left) })
+	t.Run("cancelled", func(t *testing.T) { cancelled(t, p, spec, left) })
+}
+
+func complete(spec snapshot.Spec) snapshot.Spec {
 	spec.Run = "exercise-" + strconv.Itoa(os.Getpid())
 	spec.Settings = Settings()
 	if spec.Expires.IsZero() {
 		spec.Expires = time.Now().Add(10 * time.Minute)
 	}
-	if mode := os.Getenv(childMode); mode != "" {
-		child(t, p, spec, mode)
-		return
-	}
-	t.Run("serves", func(t *testing.T) { serves(t, p, spec, left) })
-	t.Run("kept", func(t *testing.T) { kept(t, p, spec) })
-	t.Run("orphaned", func(t *testing.T) { orphaned(t, p, spec, left) })
-	t.Run("expired", func(t *testing.T) { expired(t, p, spec, left) })
-	t.Run("cancelled", func(t *testing.T) { cancelled(t, p, spec, left) })
+	return spec
 }
 
 func provision(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) *snapshot.Target {
@@ -88,7 +93,10 @@ func ask(target *snapshot.Target, sql string) (s string, err error) {
 	return s, conn.QueryRow(ctx, sql).Scan(&s)
 }
 
-func serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
+// Serves is the part of Exercise on one server's life, for provisioners that
+// differ from an exercised one only in how the server is reached.
+func Serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
+	spec = complete(spec)
 	target := provision(t, p, spec)
 	t.Cleanup(func() { _ = target.Close(context.Background()) })
 
