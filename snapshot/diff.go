@@ -12,7 +12,7 @@ import (
 // Objects are matched by kind and name. One whose name is gone while an object
 // of its kind with its OID has a new name was renamed. Parts of a renamed
 // table (columns, constraints, indexes) that are otherwise the same are not
-// listed again.
+// listed again, nor are comments and privileges on what was renamed.
 func Diff(before, after Schema) []Change {
 	old, now := index(before), index(after)
 	byOID := map[key]*Object{}
@@ -73,6 +73,9 @@ func Diff(before, after Schema) []Change {
 
 // followed reports whether a part has a new name only because its table has.
 func followed(o, n *Object, tables map[string]string) bool {
+	if o.Kind == "comment" || o.Kind == "privileges" {
+		return o.Definition == n.Definition
+	}
 	return o.Relation != "" && tables[o.Relation] == n.Relation && o.Definition == n.Definition &&
 		strings.Replace(o.Name, o.Relation, n.Relation, 1) == n.Name
 }

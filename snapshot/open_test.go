@@ -174,10 +174,10 @@ func TestOpenVerifiesTheDigest(t *testing.T) {
 		path + "#sha256=" + wrong: "wanted is " + wrong,
 		// Damaged and not what was meant: the digest is the better message.
 		file(t, []byte(plainDump[:150])) + "#sha256=" + wrong: "wanted is " + wrong,
-		path + "#sha256=abc":               "64 hexadecimal digits",
-		path + ".missing":                  "no such file",
-		t.TempDir():                        "is a directory",
-		"/dev/null":                        "is a device",
+		path + "#sha256=abc":                "64 hexadecimal digits",
+		path + ".missing":                   "no such file",
+		t.TempDir():                         "is a directory",
+		"/dev/null":                         "is a device",
 		path + "#sha256=" + wrong + "extra": "64 hexadecimal digits",
 	} {
 		if _, err := snapshot.Open(context.Background(), spec); err == nil || !strings.Contains(err.Error(), want) {

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +202,3 @@ func TestCompareBigTable(t *testing.T) {
 		}
 	})
 }
-
-var _ = fmt.Sprint

@@ -211,3 +211,15 @@ func dial(t *testing.T, dsn string) *pgx.Conn {
 	t.Cleanup(func() { c.Close(context.Background()) })
 	return c
 }
+
+const forgetRoles = `DROP ROLE IF EXISTS app_owner, "Odd Reader", writer, policy_only, named_by_option`
+
+// forget drops an original and its roles: the server that it was dumped from
+// is the target too, and must not know them.
+func forget(t *testing.T, prod *postgres.Server, dsn string) {
+	t.Helper()
+	if err := prod.Drop(context.Background(), nameOf(dsn)); err != nil {
+		t.Fatal(err)
+	}
+	mustQuery(t, prod.Database("postgres").AdminDSN(), forgetRoles)
+}

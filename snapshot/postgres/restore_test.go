@@ -100,17 +100,12 @@ func TestRestoreBringsRolesAndPrivileges(t *testing.T) {
 		"custom": dump(t, dsn, "", "--format=custom"),
 		"plain":  dump(t, dsn, "", "--format=plain"),
 	}
-	// The first target is the server that was dumped from: it forgets them.
-	if err := prod.Drop(ctx, nameOf(dsn)); err != nil {
-		t.Fatal(err)
-	}
-	forget := `DROP ROLE IF EXISTS app_owner, "Odd Reader", writer, policy_only, named_by_option`
-	mustQuery(t, prod.Database("postgres").AdminDSN(), forget)
+	forget(t, prod, dsn)
 	onMajors(t, func(t *testing.T, s *postgres.Server) {
 		for name, file := range files {
 			t.Run(name, func(t *testing.T) {
 				admin := s.Database("postgres").AdminDSN()
-				mustQuery(t, admin, forget)
+				mustQuery(t, admin, forgetRoles)
 				b, _, err := s.Restore(ctx, open(t, file), fresh(t, s), postgres.RestoreOptions{Roles: []string{"named_by_option"}})
 				if err != nil {
 					t.Fatal(err)

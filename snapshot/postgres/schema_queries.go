@@ -263,21 +263,21 @@ FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole, unnest(s.se
 WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`},
 
 	// Only what differs from the privileges that the object has by itself.
-	{"privileges", 0, `WITH o(kind, name, relation, acl, def) AS (
-	SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END,
+	{"privileges", 0, `WITH o(kind, oid, name, relation, acl, def) AS (
+	SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END, c.oid::text,
 		n.nspname || '.' || c.relname, n.nspname || '.' || c.relname, c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relacl IS NOT NULL AND {user n} AND {own c}
-	UNION ALL SELECT 'column', n.nspname || '.' || c.relname || '.' || a.attname, n.nspname || '.' || c.relname, a.attacl, NULL
+	UNION ALL SELECT 'column', c.oid || '/' || a.attnum, n.nspname || '.' || c.relname || '.' || a.attname, n.nspname || '.' || c.relname, a.attacl, NULL
 	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND {user n} AND {own c}
-	UNION ALL SELECT 'function', n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', '', p.proacl, acldefault('f', p.proowner)
+	UNION ALL SELECT 'function', p.oid::text, n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', '', p.proacl, acldefault('f', p.proowner)
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.proacl IS NOT NULL AND {user n} AND {own p}
-	UNION ALL SELECT 'schema', n.nspname, '', n.nspacl, acldefault('n', n.nspowner) FROM pg_namespace n WHERE n.nspacl IS NOT NULL AND {user n} AND {own n}
-	UNION ALL SELECT 'type', n.nspname || '.' || t.typname, '', t.typacl, acldefault('T', t.typowner)
+	UNION ALL SELECT 'schema', n.oid::text, n.nspname, '', n.nspacl, acldefault('n', n.nspowner) FROM pg_namespace n WHERE n.nspacl IS NOT NULL AND {user n} AND {own n}
+	UNION ALL SELECT 'type', t.oid::text, n.nspname || '.' || t.typname, '', t.typacl, acldefault('T', t.typowner)
 	FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typacl IS NOT NULL AND {user n} AND {own t}
-	UNION ALL SELECT 'language', l.lanname, '', l.lanacl, acldefault('l', l.lanowner) FROM pg_language l WHERE l.lanacl IS NOT NULL AND {own l}
-	UNION ALL SELECT 'foreign-data wrapper', f.fdwname, '', f.fdwacl, acldefault('F', f.fdwowner) FROM pg_foreign_data_wrapper f WHERE f.fdwacl IS NOT NULL AND {own f}
-	UNION ALL SELECT 'server', s.srvname, '', s.srvacl, acldefault('S', s.srvowner) FROM pg_foreign_server s WHERE s.srvacl IS NOT NULL AND {own s}
+	UNION ALL SELECT 'language', l.oid::text, l.lanname, '', l.lanacl, acldefault('l', l.lanowner) FROM pg_language l WHERE l.lanacl IS NOT NULL AND {own l}
+	UNION ALL SELECT 'foreign-data wrapper', f.oid::text, f.fdwname, '', f.fdwacl, acldefault('F', f.fdwowner) FROM pg_foreign_data_wrapper f WHERE f.fdwacl IS NOT NULL AND {own f}
+	UNION ALL SELECT 'server', s.oid::text, s.srvname, '', s.srvacl, acldefault('S', s.srvowner) FROM pg_foreign_server s WHERE s.srvacl IS NOT NULL AND {own s}
 ), x AS (
 	SELECT o.*, '' AS sign, a.* FROM o, LATERAL (SELECT grantee, privilege_type, is_grantable FROM aclexplode(o.acl)
 		EXCEPT SELECT grantee, privilege_type, is_grantable FROM aclexplode(o.def)) a
@@ -286,13 +286,13 @@ WHERE s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_datab
 		EXCEPT SELECT grantee, privilege_type, is_grantable FROM aclexplode(o.acl)) a
 )
 SELECT 'privileges', format('on %s %s of %s', kind, name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END), relation,
-	string_agg(sign || privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ', ' ORDER BY sign, privilege_type, is_grantable), ''
-FROM x GROUP BY kind, name, relation, grantee`},
+	string_agg(sign || privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ', ' ORDER BY sign, privilege_type, is_grantable), concat_ws(' ', kind, oid, grantee)
+FROM x GROUP BY kind, oid, name, relation, grantee`},
 
 	{"comments", 0, `SELECT 'comment', 'on ' || i.type || ' ' || i.identity,
 	coalesce((SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE x.classoid = 'pg_class'::regclass AND c.oid = x.objoid), ''),
-	x.description, ''
+	x.description, concat_ws('/', x.classoid::oid, x.objoid, x.objsubid)
 FROM pg_description x, LATERAL pg_identify_object(x.classoid, x.objoid, x.objsubid) i
-WHERE (x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass AND x.objoid = 'public'::regnamespace)
+WHERE x.classoid <> 'pg_extension'::regclass AND (x.objoid >= 16384 OR x.classoid = 'pg_namespace'::regclass AND x.objoid = 'public'::regnamespace)
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = x.classoid AND d.objid = x.objoid AND d.deptype = 'e')`},
 }
