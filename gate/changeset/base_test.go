@@ -297,7 +297,7 @@ func TestClones(t *testing.T) {
 	})
 }
 
-// The steps of deepening: the fork is 300 commits back on both sides.
+// The steps of deepening: the fork is 700 commits back on both sides.
 func TestDeepen(t *testing.T) {
 	o := newRepo(t)
 	o.write("migrations/1_a.up.sql", "SELECT 1;")
@@ -306,7 +306,7 @@ func TestDeepen(t *testing.T) {
 	filler := func(message string) {
 		// fast-import: a commit a millisecond.
 		var b strings.Builder
-		for range 300 {
+		for range 700 {
 			b.WriteString("commit refs/heads/tmp\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\n" + message + "\n")
 			if b.Len() < 100 {
 				b.WriteString("from " + o.git("rev-parse", "HEAD") + "\n")

@@ -25,7 +25,7 @@ type rawChange struct {
 // diff lists what differs between the base and a commit or, without ref, the
 // working tree (untracked files aside).
 func (r *repo) diff(ctx context.Context, base, ref, head, dir string) ([]rawChange, error) {
-	args := []string{"diff", "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-relative", "--ignore-submodules=all", base}
+	args := []string{"diff", "--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=all", base}
 	if ref != "" {
 		args = append(args, head)
 	}

@@ -100,7 +100,7 @@ func (r *repo) pipe(ctx context.Context, stdin io.Reader, args ...string) ([]byt
 	full := append([]string{
 		"-C", r.top,
 		"-c", "safe.directory=" + r.top, // the checkout may belong to another user; never set globally
-		"-c", "core.fsmonitor=false",
+		"-c", "core.fsmonitor=false", // would run a program that the checkout names
 		"-c", "core.quotePath=false",
 		"-c", "gc.auto=0", "-c", "maintenance.auto=false",
 		"--no-optional-locks", // a reader must not fight the user's own git
