@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/rule"
 )
@@ -82,4 +83,33 @@ func TestRuleDocs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// checkDocumented: scripts read evidence by its keys, so each is in the rule's
+// documentation.
+func checkDocumented(t *testing.T, f gate.Finding) {
+	t.Helper()
+	for _, r := range rule.Catalogue() {
+		if r.ID != f.Rule {
+			continue
+		}
+		_, table, _ := strings.Cut(r.Doc, "### Evidence")
+		for key := range f.Evidence {
+			if r.ID == "lock-held-across-statements" { // it refers to lock-budget for the rest
+				table += lockBudgetDoc()
+			}
+			if !strings.Contains(table, "`"+key+"`") {
+				t.Errorf("%s: evidence %q is not documented", r.ID, key)
+			}
+		}
+	}
+}
+
+func lockBudgetDoc() string {
+	for _, r := range rule.Catalogue() {
+		if r.ID == "lock-budget" {
+			return r.Doc
+		}
+	}
+	return ""
 }

@@ -99,6 +99,7 @@ func expect(t *testing.T, findings []gate.Finding, want ...string) {
 		if f.Message != strings.TrimSpace(f.Message) || strings.HasSuffix(f.Message, ".") {
 			t.Errorf("message of odd shape: %q", f.Message)
 		}
+		checkDocumented(t, f)
 	}
 }
 

@@ -82,6 +82,7 @@ func judgeArchive(t *testing.T, archive *txtar.Archive) {
 		}
 		want = slices.Delete(want, i, i+1)
 		checkFix(t, f)
+		checkDocumented(t, f)
 	}
 	for _, w := range want {
 		t.Errorf("missing: %s:%d: %s matching %q (notice: %t)", w.file, w.line, w.rule, w.re, w.notice)
