@@ -15,7 +15,9 @@ const (
 	invalidTransactionState = "25000"
 	activeTransaction       = "25001"
 	noActiveTransaction     = "25P01"
+	transactionTimeout      = "25P04"
 	badTermination          = "2D000" // COMMIT where it cannot be
+	cancelled               = "57014"
 )
 
 // beginBlock opens a transaction block that the file does not spell.

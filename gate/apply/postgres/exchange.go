@@ -88,19 +88,15 @@ func (s *Session) flush(ctx context.Context) error {
 }
 
 // refusalOf tells a statement that the server refused, which is data, from a
-// failure of the connection, which is not. A copy is returned.
+// connection that was lost, which is not. A transaction_timeout (25P04) is the
+// migration's own; an idle time-out strikes only because the gate pauses.
 func refusalOf(err error) (*pgconn.PgError, bool) {
 	var refusal *pgconn.PgError
 	if !errors.As(err, &refusal) {
 		return nil, false
 	}
-	switch refusal.SeverityUnlocalized {
-	case "FATAL", "PANIC":
-		switch refusal.Code {
-		case "25P03", "25P04", "57P05": // time-outs that the migration itself has set
-		default:
-			return nil, false
-		}
+	if s := refusal.SeverityUnlocalized; (s == "FATAL" || s == "PANIC") && refusal.Code != transactionTimeout {
+		return nil, false
 	}
 	return refusal, true
 }

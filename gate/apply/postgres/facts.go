@@ -203,6 +203,10 @@ WHERE c.relfilenode OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND (l.strong
  OR pg_catalog.pg_stat_get_xact_numscans(c.oid) OPERATOR(pg_catalog.>) 0::pg_catalog.int8
  OR pg_catalog.pg_stat_get_xact_blocks_fetched(c.oid) OPERATOR(pg_catalog.>) 0::pg_catalog.int8)`
 
+// unlimited goes before a query outside a transaction: the two are one implicit
+// transaction, with which the setting ends.
+const unlimited = "SET LOCAL statement_timeout = 0; "
+
 // inventoryQuery lists every relation with storage, and the flushed counters.
 const inventoryQuery = `SELECT c.oid, c.relkind, c.relfilenode, c.relpages, c.reltuples::pg_catalog.int8,
 pg_catalog.pg_stat_get_numscans(c.oid), pg_catalog.pg_stat_get_tuples_returned(c.oid), pg_catalog.pg_stat_get_blocks_fetched(c.oid),
@@ -360,7 +364,7 @@ func (f *facts) wanted(name string) bool {
 // is invalid by design until all partitions have theirs. Names travel as bytes
 // of UTF-8, whatever the session's encoding.
 func invalidIndexes(ctx context.Context, s *Session) (map[string]bool, error) {
-	rows, err := s.ask(ctx, `SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.concat(n.nspname, '.', c.relname), 'UTF8'), 'hex')
+	rows, err := s.ask(ctx, unlimited+`SELECT pg_catalog.encode(pg_catalog.convert_to(pg_catalog.concat(n.nspname, '.', c.relname), 'UTF8'), 'hex')
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -380,7 +384,7 @@ WHERE NOT i.indisvalid AND c.relkind OPERATOR(pg_catalog.=) 'i'::pg_catalog."cha
 }
 
 func (f *facts) inventory(ctx context.Context, s *Session) (map[string]relation, error) {
-	rows, err := s.ask(ctx, inventoryQuery)
+	rows, err := s.ask(ctx, unlimited+inventoryQuery)
 	if err != nil {
 		return nil, err
 	}

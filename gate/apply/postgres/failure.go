@@ -105,7 +105,7 @@ func (s *Session) checkSyntax(ctx context.Context, n int) (*gate.Failure, error)
 	if !ok {
 		return nil, fmt.Errorf("check the syntax of %s: %w", s.script.File, err)
 	}
-	if strings.Contains(refusal.Message, marker) {
+	if strings.Contains(refusal.Message, marker) || refusal.Code == cancelled { // not struck twice by one time-out
 		return nil, nil
 	}
 	i := len(starts) - 1

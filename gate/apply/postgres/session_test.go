@@ -198,3 +198,26 @@ func TestHostile(t *testing.T) {
 		}
 	})
 }
+
+// TestTimeouts: a time-out that the file sets strikes the file's statements,
+// as it should, and never the gate's.
+func TestTimeouts(t *testing.T) {
+	onEveryMajor(t, func(t *testing.T, server *snapshot.Target) {
+		l := newLab(t, server, seed)
+		s := l.open(t)
+		if got := walk(t, s, script(t, "SET statement_timeout = '2ms'")); got.code != "" {
+			t.Fatal(got.message)
+		}
+		for range 5 {
+			walk(t, s, script(t, "VACUUM a")) // may be struck itself
+			if got := walk(t, s, script(t, "SELECT pg_sleep(1)")); got.code != "57014" {
+				t.Errorf("SQLSTATE %q (%s), want 57014", got.code, got.message)
+			}
+		}
+		if server.Version >= "17" {
+			if got := walk(t, l.open(t), script(t, "SET LOCAL transaction_timeout = '50ms'; SELECT pg_sleep(1)")); got.code != "25P04" {
+				t.Errorf("SQLSTATE %q (%s), want 25P04", got.code, got.message)
+			}
+		}
+	})
+}
