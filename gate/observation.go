@@ -20,9 +20,11 @@ type Observation struct {
 	Snapshot      *SnapshotFacts `json:"snapshot"` // nil: none, the baseline was built from merged migrations
 	Base          string         `json:"base"`
 	Head          string         `json:"head"`
-	Dir           string         `json:"dir"`
-	Layout        string         `json:"layout"`
-	Files         []FileChange   `json:"files"`
+	// Dirty: Head is the working tree, with changes that are not committed.
+	Dirty  bool         `json:"dirty,omitempty"`
+	Dir    string       `json:"dir"`
+	Layout string       `json:"layout"`
+	Files  []FileChange `json:"files"`
 	// Migrations pending in this change, in the order they were applied.
 	Migrations []Migration `json:"migrations"`
 	// Merged migrations (of the base ref), without their scripts.

@@ -96,7 +96,7 @@ func (t tracker) statements(o *gate.Observation) func(migration.Statement) {
 	}
 	begun := int64(0)
 	return func(st migration.Statement) {
-		t.Set(begun)
+		t.Set(begun) // those before it are done
 		t.Note(st.SQL)
 		begun++
 	}

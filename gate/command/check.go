@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -15,23 +16,21 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
+func (*checkCmd) answers()            {}
+func (*migrateUpCmd) answers()        {}
+func (*assertLockBudgetCmd) answers() {}
+func (*assertSafeDownCmd) answers()   {}
+
 // keptName is what a target kept by check --keep is called afterwards.
 const keptName = "check"
 
 // Run is the whole gate: what the step commands do, in their order, on a
 // server that is gone afterwards.
-func (c *checkCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
+func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	formats, err := c.Formats()
 	if err != nil {
 		return gate.Error, err
 	}
-	// Also a run that could not decide leaves its report, so that nobody
-	// reads an older one by mistake.
-	defer func() {
-		if err != nil {
-			a.writeFailure(formats, err)
-		}
-	}()
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
 	end := a.phase(ctx, "detect")
@@ -104,6 +103,11 @@ func (a *app) apply(ctx context.Context, g *ground, o *gate.Observation, name st
 func (a *app) measure(ctx context.Context, g *ground, o *gate.Observation, name string, every time.Duration, policy gate.Policy) error {
 	p, done := a.tracked(ctx, "apply")
 	defer done()
+	defer func() {
+		if !failed(o) {
+			p.Set(math.MaxInt64) // all of them
+		}
+	}()
 	return observe.Apply(ctx, g.baseline.lab(name, compareOptions{}), o, observe.Options{
 		Every: every, MaxGap: maxGap(policy), OnStatement: p.statements(o),
 	})
@@ -148,12 +152,9 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name 
 func static(change *changeset.Change) gate.Observation {
 	o := gate.Observation{
 		SchemaVersion: gate.ObservationVersion,
-		Base:          change.Base, Head: change.Head, Dir: change.Dir, Layout: change.Layout,
+		Base:          change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout,
 		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
 		Tables: map[string]gate.Table{},
-	}
-	if change.Dirty {
-		o.Head += "+uncommitted"
 	}
 	for _, m := range change.Added {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
@@ -198,24 +199,6 @@ func skipReason(change *changeset.Change) string {
 }
 
 func short(commit string) string { return commit[:min(len(commit), 12)] }
-
-// writeFailure writes the verdict "error" to every report but the text on
-// standard output, whose reader has the message on standard error already.
-func (a *app) writeFailure(formats []config.Format, cause error) {
-	var files []config.Format
-	for _, f := range formats {
-		if f.Path != "" || f.Name == "json" {
-			files = append(files, f)
-		}
-	}
-	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
-		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),
-		Migrations: []gate.Migration{}, Locks: []gate.LockWindow{}, Tables: map[string]gate.Table{},
-	}}
-	if err := a.writeReports(files, r, nil); err != nil {
-		a.log.Warn("write the report of a run that could not decide", "error", err)
-	}
-}
 
 // keep records a target that outlives this process.
 func (a *app) keep(runDir string, change *changeset.Change, g *ground, engine, name, base, database string) error {

@@ -45,6 +45,13 @@ type runner interface {
 	Run(ctx context.Context, a *app) (gate.Verdict, error)
 }
 
+// reporter is a command that answers with a verdict in reports.
+type reporter interface {
+	runner
+	Formats() ([]config.Format, error)
+	answers()
+}
+
 // Run runs one command line and returns the exit code: 0 pass or skipped, 1
 // violation, 2 the gate could not decide, 130 interrupted, which is the case
 // when ctx is cancelled before there is a verdict. It never exits by itself,
@@ -117,7 +124,11 @@ func (a *app) run(parent context.Context, cmd runner) int {
 	if err == nil {
 		return verdict.ExitCode()
 	}
-	return fail(a.env, a.outcome(parent, ctx, err))
+	err = a.outcome(parent, ctx, err)
+	if c, ok := cmd.(reporter); ok {
+		a.writeFailure(c, err)
+	}
+	return fail(a.env, err)
 }
 
 // arguments makes a command line of argv: called by a step's name, that name

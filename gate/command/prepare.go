@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"runtime"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/changeset"
@@ -61,6 +62,9 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 		return nil, err
 	}
 	opt := restoreOptions{jobs: snap.Jobs, roles: s.Roles}
+	if opt.jobs == 0 {
+		opt.jobs = runtime.NumCPU()
+	}
 	if src == nil {
 		g.baseline, err = g.server.empty(ctx, baseName, s.Roles)
 	} else {

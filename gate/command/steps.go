@@ -82,7 +82,9 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 	defer unlock()
 	policy := rule.DefaultPolicy()
 	policy.Rules, policy.Only = a.parsed.Rules, []string{"migration-failed", "checksum-drift", "version-order"}
-	state, g, err := a.attach(ctx, a.fleet(config.Server{}, c.WorkDir), dir, c.Database)
+	f := a.fleet(config.Server{}, c.WorkDir)
+	a.reap(ctx, f)
+	state, g, err := a.attach(ctx, f, dir, c.Database)
 	if err != nil {
 		return gate.Error, err
 	}
@@ -164,7 +166,9 @@ func (c *destroyCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 		return gate.Error, err
 	}
 	defer unlock()
-	if err := a.destroy(ctx, a.fleet(config.Server{}, c.WorkDir), dir, c.Database); err != nil {
+	f := a.fleet(config.Server{}, c.WorkDir)
+	a.reap(ctx, f)
+	if err := a.destroy(ctx, f, dir, c.Database); err != nil {
 		return gate.Error, err
 	}
 	fmt.Fprintf(a.env.Stdout, "%s: destroyed\n", c.Database)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
@@ -36,6 +37,24 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// writeFailure writes the verdict "error": also a run that could not decide
+// leaves its report, so that nobody reads an older one by mistake. Text on
+// standard output is left out, since its reader has the message already.
+func (a *app) writeFailure(c reporter, cause error) {
+	formats, err := c.Formats()
+	if err != nil {
+		return // that is the cause
+	}
+	formats = slices.DeleteFunc(formats, func(f config.Format) bool { return f.Path == "" && f.Name == "text" })
+	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
+		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),
+		Migrations: []gate.Migration{}, Locks: []gate.LockWindow{}, Tables: map[string]gate.Table{},
+	}}
+	if err := a.writeReports(formats, r, nil); err != nil {
+		a.log.Warn("write the report of a run that could not decide", "error", err)
+	}
 }
 
 // path makes a path of the user's absolute.

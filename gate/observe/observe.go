@@ -38,6 +38,7 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 
 	w.recorder = lockbudget.NewRecorder(w.watch, opt.Every)
 	w.recorder.Own(w.session.PID())
+	w.began = time.Now()
 	w.recorder.Start(ctx)
 	for i := range o.Migrations {
 		m := &o.Migrations[i]

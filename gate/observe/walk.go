@@ -20,7 +20,8 @@ type walk struct {
 	watch   Watcher
 	// recorder is nil for walks that are not measured.
 	recorder  *lockbudget.Recorder
-	at        int // index of the migration under way
+	began     time.Time // of the recording
+	at        int       // index of the migration under way
 	ids       []statementID
 	facts     []Facts // parallel to ids
 	wal, temp uint64
@@ -119,6 +120,7 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	if w.recorder == nil {
 		return res, st, nil
 	}
+	st.StartMS = ms(res.Sent.Sub(w.began))
 	n := len(w.ids) - 1
 	w.stamp(lockbudget.Statement, res)
 	if err := w.recorder.Boundary(ctx, n); err != nil {

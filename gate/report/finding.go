@@ -27,7 +27,11 @@ func (t *text) finding(f *gate.Finding) {
 	code := severityColor(f.Severity)
 	t.line("")
 	head := fmt.Sprintf("%s[%s]", f.Severity, oneLine(f.Rule))
-	for i, l := range wrap(head+": "+oneLine(f.Message), t.opt.Width-2) {
+	headline := []string{head + ": " + oneLine(f.Message)}
+	if !t.piped {
+		headline = wrap(headline[0], t.opt.Width-2)
+	}
+	for i, l := range headline {
 		if i == 0 {
 			l = t.paint(code, head) + t.paint(bold, strings.TrimPrefix(l, head))
 		} else {

@@ -35,6 +35,9 @@ func (m *model) ground() []fact {
 	}
 	if o.Base != "" || o.Head != "" {
 		v := m.short(o.Base) + ".." + m.short(o.Head)
+		if o.Dirty {
+			v += " and what is not committed yet"
+		}
 		if o.Dir != "" {
 			v += " in " + oneLine(o.Dir)
 		}

@@ -14,6 +14,9 @@ import (
 // model is what the text and Markdown renderers share: the report's facts in
 // the order and grouping that people read them in.
 type model struct {
+	// piped: no terminal's width is known, so whoever reads may well be a
+	// program, and a finding's headline stays on one line.
+	piped      bool
 	r          gate.Report
 	obs        *gate.Observation
 	opt        Options
@@ -70,10 +73,11 @@ var (
 )
 
 func newModel(r gate.Report, opt Options) *model {
-	if opt.Width <= 0 {
+	piped := opt.Width <= 0
+	if piped {
 		opt.Width = 100
 	}
-	m := &model{r: r, obs: &r.Observation, opt: opt, glyph: asciiGlyphs, files: map[string][]string{}, numbers: map[gate.StatementRef]int{}}
+	m := &model{r: r, obs: &r.Observation, opt: opt, piped: piped, glyph: asciiGlyphs, files: map[string][]string{}, numbers: map[gate.StatementRef]int{}}
 	if opt.Unicode {
 		m.glyph = unicodeGlyphs
 	}

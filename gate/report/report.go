@@ -22,7 +22,9 @@ import (
 type Options struct {
 	// Color allows ANSI colours, in text only.
 	Color bool
-	// Width in columns that text keeps to where it can; 0 means 100.
+	// Width in columns that text keeps to where it can; 0 means that there is
+	// no terminal: 100, but for a finding's headline, which stays on one line
+	// for grep and its like.
 	Width int
 	// Unicode allows characters beyond ASCII in what the renderer draws.
 	Unicode bool

@@ -28,6 +28,17 @@ ours() {
   echo "$pid"
 }
 
+# Another daemon on this machine: two would fight over the bridge and the
+# packet filter.
+other() {
+  local comm pid
+  for comm in /proc/[0-9]*/comm; do
+    if [ "$(cat "$comm" 2>/dev/null)" = dockerd ] && pid=${comm#/proc/} && pid=${pid%/comm} && [ -r "/proc/$pid/exe" ]; then
+      echo "$pid"; return
+    fi
+  done
+}
+
 # Why no engine may be started here; nothing if one may.
 reason() {
   [ "${MG_TEST_ENGINE:-}" != none ] || { echo 'MG_TEST_ENGINE=none'; return; }
@@ -36,6 +47,8 @@ reason() {
   case $socket in unix://*) ;; *) echo "DOCKER_HOST=$socket is no Unix socket"; return ;; esac
   # A machine that systemd runs has an administrator who decides on that.
   [ ! -d /run/systemd/system ] || { echo 'systemd runs this machine: systemctl start docker is yours to call'; return; }
+  local pid; pid=$(other)
+  [ -z "$pid" ] || { echo "another dockerd runs (pid $pid) and does not answer there"; return; }
   command -v dockerd >/dev/null || command -v apt-get >/dev/null || { echo 'no dockerd, and no apt-get to install it with'; return; }
 }
 
@@ -61,6 +74,8 @@ start() {
   mkdir -p "$dir"
   chmod 711 "$dir"
   rm -f "$pidfile"
+  # Docker sets it to DROP and leaves it so.
+  iptables -S FORWARD 2>/dev/null | sed -n 's/^-P FORWARD //p' >"$dir/forward-policy" || true
   setsid dockerd --host "$socket" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$pidfile" \
     ${MG_TEST_ENGINE_FLAGS:-} >"$dir/dockerd.log" 2>&1 </dev/null &
   local child=$!
@@ -85,6 +100,8 @@ stop() {
     if ! ours >/dev/null; then
       say 'stopped the private engine'
       # What dockerd leaves mounted below its directory keeps that from being removed.
+      if [ -s "$dir/forward-policy" ]; then iptables -P FORWARD "$(<"$dir/forward-policy")" || true; fi
+      if ip link show docker0 >/dev/null 2>&1; then ip link del docker0 || true; fi
       if mountpoint -q "$dir/exec/netns/default"; then umount "$dir/exec/netns/default"; fi
       return
     fi
