@@ -92,7 +92,7 @@ func TestFromInsideAContainer(t *testing.T) {
 	docker(t, "network", "create", network)
 	t.Cleanup(func() { docker(t, "network", "rm", network) })
 	idle := docker(t, "run", "--detach", "--rm", "--network", network, spec.Image, "sleep", "300")
-	t.Cleanup(func() { docker(t, "rm", "--force", idle) })
+	t.Cleanup(func() { docker(t, "rm", "--force", "--volumes", idle) })
 	for mode, want := range map[string]string{
 		"bridge":            "in this container's network bridge",
 		network:             "in this container's network " + network,
