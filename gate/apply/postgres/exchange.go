@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	encoding "encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,10 +113,3 @@ func ascii(s string) bool {
 // valid makes text of the server printable where the session's client_encoding
 // is not UTF-8 any more.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
-// hex decodes what encode(…, 'hex') gave.
-func hex(b []byte) (string, error) {
-	out := make([]byte, encoding.DecodedLen(len(b)))
-	n, err := encoding.Decode(out, b)
-	return string(out[:n]), err
-}
