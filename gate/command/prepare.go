@@ -96,7 +96,7 @@ func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot
 	defer a.phase(ctx, "verify snapshot")()
 	src, err := snapshot.Open(ctx, a.path(snap.Snapshot))
 	if err != nil {
-		return nil, fmt.Errorf("open snapshot: %w", err)
+		return nil, err
 	}
 	src.Path = snap.Snapshot
 	return &src, nil
