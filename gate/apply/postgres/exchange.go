@@ -74,13 +74,14 @@ func (s *Session) askAll(ctx context.Context, sql string) ([]*pgconn.Result, err
 	return results, err
 }
 
-// flush makes the server forget the counters this session has not reported
-// yet, so that those of the next transaction begin at zero.
+// flush makes the server take over the counters this session has not reported
+// yet, so that those of the next transaction begin at zero. It is called
+// outside transactions.
 func (s *Session) flush(ctx context.Context) error {
 	if s.version < 150000 {
 		return nil
 	}
-	if _, err := s.ask(ctx, `SELECT pg_catalog.pg_stat_force_next_flush()`); err != nil {
+	if _, err := s.ask(ctx, unlimited+`SELECT pg_catalog.pg_stat_force_next_flush()`); err != nil {
 		return fmt.Errorf("flush statistics: %w", err)
 	}
 	return nil

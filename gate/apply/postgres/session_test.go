@@ -205,7 +205,7 @@ func TestTimeouts(t *testing.T) {
 	onEveryMajor(t, func(t *testing.T, server *snapshot.Target) {
 		l := newLab(t, server, seed)
 		s := l.open(t)
-		if got := walk(t, s, script(t, "SET statement_timeout = '2ms'")); got.code != "" {
+		if got := walk(t, s, script(t, "SET statement_timeout = '20ms'")); got.code != "" {
 			t.Fatal(got.message)
 		}
 		for range 5 {
