@@ -38,11 +38,11 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 	if err != nil {
 		return nil, err
 	}
-	spec.Version, spec.Image, spec.Settings = major(s.ServerVersion), s.Image, eng.settings()
+	spec.Version, spec.Image, spec.Settings = snapshot.Major(s.ServerVersion), s.Image, eng.settings()
 	if src != nil {
 		spec.Bytes = src.Size
 		if spec.Version == "" {
-			spec.Version = major(src.ServerVersion)
+			spec.Version = snapshot.Major(src.ServerVersion)
 		}
 	}
 	end := a.phase(ctx, "start server")

@@ -93,12 +93,6 @@ func closing(ctx context.Context, err *error, what string, f func(context.Contex
 	}
 }
 
-// major is the part of a version that --server-version wants: "15.18" → "15".
-func major(version string) string {
-	m, _, _ := strings.Cut(version, ".")
-	return m
-}
-
 // fleet holds every provisioner, in the order in which --target auto tries
 // them: the image of production's version, then what is on this machine, then
 // what can be fetched.
@@ -118,7 +112,7 @@ func (a *app) fleet(s config.Server, workDir string) fleet {
 	return fleet{
 		container.New(container.Options{LookupEnv: a.lookupEnv, Log: note}),
 		local.New(here),
-		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, Log: note}),
+		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, SHA256: s.EmbeddedSHA256, Log: note}),
 	}
 }
 

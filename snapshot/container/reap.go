@@ -103,12 +103,16 @@ func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
 }
 
 // orphaned says why nobody wants what carries these labels any more; "" if
-// somebody may.
+// somebody may: a process that still works with it is never robbed of it,
+// expired or not.
 func orphaned(labels map[string]string, now time.Time) string {
+	o, err := owner.Parse(labels[labelOwner])
+	if err == nil && o.Here() && o.Alive() {
+		return ""
+	}
 	if t, err := time.Parse(time.RFC3339, labels[labelExpires]); err == nil && now.After(t) {
 		return "expired " + labels[labelExpires]
 	}
-	o, err := owner.Parse(labels[labelOwner])
 	if err != nil || labels[labelKeep] == "true" || o.Alive() {
 		return ""
 	}

@@ -41,9 +41,12 @@ type record struct {
 	Server owner.Owner `json:"server,omitzero"`
 }
 
-// orphaned says why nobody wants the server any more; "" if somebody may.
+// orphaned says why nobody wants the server any more; "" if somebody may: a
+// process that still works with it is never robbed of it, expired or not.
 func (r record) orphaned(now time.Time) string {
 	switch {
+	case r.Owner.Here() && r.Owner.Alive():
+		return ""
 	case !r.Expires.IsZero() && now.After(r.Expires):
 		return "expired " + r.Expires.UTC().Format(time.RFC3339)
 	case !r.Keep && !r.Owner.Alive():

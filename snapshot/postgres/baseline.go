@@ -52,8 +52,7 @@ func (b *Baseline) Unsealed() *Database {
 	if b.sealed {
 		return nil
 	}
-	b.dirty = true
-	return &Database{s: b.s, name: b.name}
+	return &Database{s: b.s, name: b.name, wrote: func() { b.dirty = true }}
 }
 
 // Database is the baseline to read. Sessions on it keep it from being cloned.

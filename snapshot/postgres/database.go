@@ -11,6 +11,8 @@ type Database struct {
 	s        *Server
 	name     string
 	readOnly bool
+	// wrote is told that somebody may write: the baseline, before it is sealed.
+	wrote func()
 }
 
 // Name of the database.
@@ -18,17 +20,25 @@ func (d *Database) Name() string { return d.name }
 
 // OwnerDSN connects as the migrating role. It holds a password: never print it.
 func (d *Database) OwnerDSN() string {
+	d.written()
 	return d.s.dsn(d.name, Owner, d.s.ownerPassword())
 }
 
 // AdminDSN connects as the server's administrator. It holds a password: never
 // print it.
 func (d *Database) AdminDSN() string {
+	d.written()
 	dsn := d.s.dsn(d.name, d.s.target.User, d.s.target.Password)
 	if d.readOnly {
 		dsn += "&default_transaction_read_only=on"
 	}
 	return dsn
+}
+
+func (d *Database) written() {
+	if d.wrote != nil {
+		d.wrote()
+	}
 }
 
 // Database gives a database of the server by its name, to read and to connect

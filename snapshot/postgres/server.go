@@ -51,6 +51,12 @@ func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
 		if err == nil && !super {
 			err = fmt.Errorf("role %q is no superuser", t.User)
 		}
+		if err == nil {
+			// Makes what is preloaded readable. Without it temporary bytes
+			// are not known, and nothing else.
+			_, _ = c.Exec(ctx, `DO $$ BEGIN IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'
+				THEN CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public; END IF; END $$`)
+		}
 		return err
 	})
 	if err != nil {

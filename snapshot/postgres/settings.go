@@ -34,6 +34,9 @@ func Settings() map[string]string {
 		"maintenance_work_mem": mib(mem/32, 64, 512),
 		// Scans and rows written are read from the counters.
 		"track_counts": "on",
+		// Temporary bytes per statement are read from it. A server that lacks
+		// the library starts without it.
+		"shared_preload_libraries": "pg_stat_statements",
 		// Whether timestamp to timestamptz rewrites a table depends on it.
 		"timezone": "UTC",
 		// Messages are shown as they are, and in one language.

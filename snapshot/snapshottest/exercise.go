@@ -321,16 +321,30 @@ func orphaned(t *testing.T, p snapshot.Provisioner, _ snapshot.Spec, left Leftov
 func expired(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
 	spec.Keep = true
 	spec.Expires = time.Now().Add(-time.Second)
-	target := provision(t, p, spec)
+	mine := provision(t, p, spec)
+	if _, err := p.Reap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	query(t, mine, "select 'expired, but its maker still works with it'")
+	if err := mine.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	h, wait := spawn(t, "expire")
+	if err := wait(); err != nil {
+		t.Fatalf("the process that made it: %v", err)
+	}
+	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: "postgres", Password: h.Password}
+	query(t, target, "select 'nobody started anything since'")
 	if _, err := p.Reap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, target)
-	if l := left(spec.Run); len(l) > 0 {
+	if l := left(h.Run); len(l) > 0 {
 		t.Errorf("left behind: %q", l)
 	}
-	if err := target.Close(t.Context()); err != nil {
-		t.Errorf("closing what was reaped: %v", err)
+	if err := p.Destroy(t.Context(), h); err != nil {
+		t.Errorf("destroying what was reaped: %v", err)
 	}
 }
 
@@ -369,10 +383,13 @@ const (
 	childFile = "MG_EXERCISE_HANDLE"
 )
 
-// child makes a server in a process of its own: one that ends and keeps it, or
-// one that hangs until it is killed.
+// child makes a server in a process of its own: one that ends and keeps it
+// (past its expiry, for "expire"), or one that hangs until it is killed.
 func child(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, mode string) {
-	spec.Keep = mode == "keep"
+	spec.Keep = mode != "hang"
+	if mode == "expire" {
+		spec.Expires = time.Now().Add(-time.Second)
+	}
 	target := provision(t, p, spec)
 	data, err := json.Marshal(target.Handle)
 	if err != nil {
