@@ -98,6 +98,11 @@ func (b *Baseline) Seal(ctx context.Context) error {
 
 // Clone copies the baseline, owned by the migrating role. An existing database
 // of that name is an error.
+//
+// Copying the files of the template inside the server was measured against
+// copying the stopped server's data directory (15.18, 860 MB, 3 runs each on a
+// loaded machine): 1.0-1.3 s, against 1.6-2.7 s and another 0.1-0.3 s to start.
+// It also works where the server is in a container.
 func (b *Baseline) Clone(ctx context.Context, name string) (*Database, error) {
 	if err := b.clone(ctx, name); err != nil {
 		return nil, fmt.Errorf("clone baseline %s as %s: %w", b.name, name, err)
