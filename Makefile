@@ -13,9 +13,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PKG  ?= ./...
 ARGS ?=
 
-# PostgreSQL's grammar is C. Without a compiler its wasm twin takes over.
-HAVE_CC := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo 1 || echo 0)
-export CGO_ENABLED ?= $(HAVE_CC)
+# PostgreSQL's grammar is C; where there is no compiler, go itself turns cgo off
+# and the grammar's wasm twin takes over.
 
 # The commit goes into the binary where git answers for this checkout; one of
 # another owner, or none at all, must not stop the build.
@@ -44,11 +43,6 @@ prepare: ## install what the tests need, where this user may
 
 .PHONY: test
 test: prepare ## all tests
-	@$(MAKE) --no-print-directory go-test
-
-# A second make, so that a compiler which `prepare` installed is seen.
-.PHONY: go-test
-go-test:
 	go test -timeout 20m $(ARGS) $(PKG)
 
 .PHONY: test-images
