@@ -55,6 +55,7 @@ var (
 	schemaOwner     = regexp.MustCompile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
 	databaseOwner   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s`)
 	sessionRole     = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
+	storedStats     = regexp.MustCompile(`^SELECT \* FROM pg_catalog\.pg_restore_(relation|attribute|extended)_stats\(`)
 	wholeDatabase   = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
 	alterDatabase   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+`)
 	roleDatabase    = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
@@ -90,6 +91,8 @@ func (l *loader) run(ctx context.Context, sql string) error {
 		return l.ownedBefore(ctx, sql, unquote(m[1]))
 	}
 	switch {
+	case storedStats.MatchString(sql):
+		return nil // statistics are gathered after the restore, by this server
 	case sessionRole.MatchString(sql), wholeDatabase.MatchString(sql), onDatabase.MatchString(sql):
 		return nil // everything belongs to the migrating role, in this database
 	case elsewhere.MatchString(sql):

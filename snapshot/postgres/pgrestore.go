@@ -76,7 +76,7 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 		case strings.HasPrefix(f.message, "language "):
 			code = "42710"
 		}
-		if harmless(code, f.command) || r.ofMissing(f.message, f.command) {
+		if harmless(code, f.command) || r.ofMissing(f.message, f.command) || storedStats.MatchString(f.command) {
 			continue
 		}
 		if reason := tolerable(code, f.message, f.command); reason != "" {

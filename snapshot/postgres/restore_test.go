@@ -351,3 +351,89 @@ func TestRestoreReportsProgress(t *testing.T) {
 		}
 	}
 }
+
+// testdata/dumps are of testdata/rich.sql with fewer rows, taken from a server
+// 15.18 by pg_dump 16.15, 17.10 and 18.6, whose archives the pg_restore of 15
+// cannot read: what that one refuses goes over the wire.
+func TestRestoreDumpsOfNewerTools(t *testing.T) {
+	ctx := context.Background()
+	prod, dsn := original(t, rich(t))
+	want, err := prod.Database(nameOf(dsn)).Schema(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ file, by string }{{"16-zstd.dump", "16.15"}, {"17-gzip.dump", "17.10"}, {"18-none.dump.zst", "18.6"}, {"18-plain.sql.gz", "18.6"}}
+	onMajors(t, func(t *testing.T, s *postgres.Server) {
+		for _, test := range tests {
+			t.Run(test.file, func(t *testing.T) {
+				src := open(t, "testdata/dumps/"+test.file)
+				if src.DumpVersion != test.by || src.ServerVersion != "15.18" {
+					t.Errorf("dumped from %s by %s, want 15.18 by %s", src.ServerVersion, src.DumpVersion, test.by)
+				}
+				b, m := restored(t, s, "testdata/dumps/"+test.file)
+				t.Logf("skipped %q", m.Skipped)
+				if m.Rows != 50+100+60+3+1 {
+					t.Errorf("%d rows restored, want 214", m.Rows)
+				}
+				got, err := b.Database().Schema(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sameMajor := majorOf(s) == majorOf(prod)
+				if d := cmp.Diff(withoutOwners(want, sameMajor), withoutOwners(got, sameMajor)); d != "" {
+					t.Errorf("schema (-original +restored):\n%s", d)
+				}
+				if got := mustQuery(t, b.Database().AdminDSN(), "SELECT length(lo_get(4711)), (SELECT sum(total) FROM app.sums), (SELECT last_value FROM app.tickets)"); got[0][0] != "1000" || got[0][1] == "" || got[0][2] != "46" {
+					t.Errorf("large object, materialized view and sequence: %v", got)
+				}
+			})
+		}
+		t.Run("18-lz4.dump", func(t *testing.T) {
+			_, _, err := s.Restore(ctx, open(t, "testdata/dumps/18-lz4.dump"), fresh(t, s), postgres.RestoreOptions{})
+			if err == nil {
+				t.Log("a pg_restore that knows lz4 is installed")
+			} else if !strings.Contains(err.Error(), "lz4") || !strings.Contains(err.Error(), "--compress=gzip") {
+				t.Errorf("error %v does not tell what to do about lz4", err)
+			}
+		})
+	})
+}
+
+// What only 18 has survives, and is told apart.
+func TestRestoreOf18(t *testing.T) {
+	ctx := context.Background()
+	s := connect(t, "18")
+	b, _ := restored(t, s, "testdata/dumps/18-from-18.dump")
+	schema, err := b.Database().Schema(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, o := range schema {
+		got[o.Kind+" "+o.Name] = o.Definition
+	}
+	for what, want := range map[string]string{
+		"column public.v.twice":     "integer GENERATED ALWAYS AS ((a * 2)) VIRTUAL",
+		"column public.v.thrice":    "integer GENERATED ALWAYS AS ((a * 3)) STORED",
+		"column public.nn.a":        "integer NOT NULL NOT VALID",
+		"constraint public.c.small": "CHECK ((v < 10)) NOT ENFORCED",
+		"constraint public.c.c_v":   "FOREIGN KEY (v) REFERENCES public.v(id) NOT ENFORCED",
+		"publication p": `{"pubdelete": true, "pubinsert": true, "pubupdate": true, "pubgencols": "s", "pubviaroot": false, "pubtruncate": true, "puballtables": false}
+OWNER migration_gate_owner
+TABLE public.v (id, thrice)`,
+		"constraint public.booking.no_overlap": "PRIMARY KEY (room, at WITHOUT OVERLAPS)",
+	} {
+		if got[what] != want {
+			t.Errorf("%s is %q, want %q", what, got[what], want)
+		}
+	}
+	d := clone(t, s, b)
+	// The name of a NOT NULL constraint is nothing that anybody relies on.
+	mustQuery(t, d.OwnerDSN(), "ALTER TABLE v ALTER a SET NOT NULL; ALTER TABLE v ALTER a DROP NOT NULL")
+	if left := describe(t, schema, d); left != nil {
+		t.Errorf("differences: %q", left)
+	}
+	if diffs, _, err := postgres.Compare(ctx, b.Database(), d, postgres.CompareOptions{}); err != nil || diffs != nil {
+		t.Errorf("rows: %+v, error %v", diffs, err)
+	}
+}

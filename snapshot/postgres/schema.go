@@ -73,6 +73,12 @@ func (s *Server) expand(sql string) string {
 	} else {
 		pairs = append(pairs, "{compression}", `NULL`)
 	}
+	if s.major() >= 15 {
+		pairs = append(pairs, "{published}", `'WHERE ' || pg_get_expr(r.prqual, r.prrelid),
+			(SELECT '(' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) || ')' FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))`)
+	} else {
+		pairs = append(pairs, "{published}", `NULL`)
+	}
 	if s.major() >= 18 {
 		pairs = append(pairs, "{not null}", `CASE WHEN a.attnotnull THEN 'NOT NULL' || CASE WHEN EXISTS (SELECT FROM pg_constraint nn
 			WHERE nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey[1] = a.attnum AND NOT nn.convalidated) THEN ' NOT VALID' ELSE '' END END`,

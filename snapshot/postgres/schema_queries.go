@@ -240,9 +240,7 @@ FROM pg_user_mapping u JOIN pg_foreign_server s ON s.oid = u.umserver`},
 
 	{"publications", 0, `SELECT 'publication', p.pubname::text, '',
 	concat_ws(E'\n', (jsonb_strip_nulls(to_jsonb(p)) - '{oid,pubname,pubowner}'::text[])::text, 'OWNER ' || pg_get_userbyid(p.pubowner),
-		(SELECT string_agg(concat_ws(' ', 'TABLE', r.prrelid::regclass, 'WHERE ' || pg_get_expr((to_jsonb(r) ->> 'prqual')::pg_node_tree, r.prrelid),
-			(SELECT '(' || string_agg(a.attname, ', ' ORDER BY a.attname) || ')' FROM pg_attribute a
-				WHERE a.attrelid = r.prrelid AND a.attnum = ANY (string_to_array(to_jsonb(r) ->> 'prattrs', ' ')::int[]))), E'\n' ORDER BY r.prrelid::regclass::text)
+		(SELECT string_agg(concat_ws(' ', 'TABLE', r.prrelid::regclass, {published}), E'\n' ORDER BY r.prrelid::regclass::text)
 			FROM pg_publication_rel r WHERE r.prpubid = p.oid)), p.oid::text
 FROM pg_publication p`},
 

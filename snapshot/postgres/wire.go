@@ -49,6 +49,9 @@ func (r *restore) overWire(ctx context.Context) error {
 		if err := w.pass(ctx, a.Entries[:data], isPlain); err != nil {
 			return err
 		}
+		if err := w.pass(ctx, a.Entries, isObjects); err != nil { // 17 lists them among the data
+			return err
+		}
 		if err := a.Walk(func(b archive.Block) error { return w.data(ctx, b) }); err != nil {
 			return err
 		}
@@ -76,7 +79,9 @@ func isLate(e *archive.Entry) bool {
 	return e.Desc == "MATERIALIZED VIEW DATA" || e.Desc == "EVENT TRIGGER" || e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EVENT TRIGGER ")
 }
 
-func isPlain(e *archive.Entry) bool { return !isACL(e) && !isLate(e) }
+func isObjects(e *archive.Entry) bool { return e.Desc == "BLOB METADATA" }
+
+func isPlain(e *archive.Entry) bool { return !isACL(e) && !isLate(e) && !isObjects(e) }
 
 func (w *wire) pass(ctx context.Context, entries []archive.Entry, want func(*archive.Entry) bool) error {
 	for i := range entries {
