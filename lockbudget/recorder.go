@@ -10,10 +10,14 @@ import (
 	"time"
 )
 
-// slowest is how far the ticker may stretch, in multiples of its aim. Where
-// nothing has changed for a while, looks this far apart widen no bound by more
-// than 1 %, and cost a migration that runs for seconds nothing measurable.
-const slowest = 5
+// The ticker stretches to one stretch-th (5 %) of the time in which nothing
+// changed, up to slowest times its aim: looks that far apart widen no long
+// window by much, and cost a migration that keeps all cores busy about 1 %,
+// where a look every 2 ms all through costs 3 to 8 %.
+const (
+	stretch = 20
+	slowest = 10
+)
 
 // brisk is for how many times its aim the ticker goes at double pace after an
 // exchange or a change.
@@ -110,7 +114,7 @@ func (r *Recorder) tick(ctx context.Context) {
 // pace is the time to the next look: half the aim while something has just
 // happened, since most locks are taken as their statement starts and a lock's
 // first look bounds how long it was held at least; later the aim; then
-// stretched to 1 % of the time in which nothing changed.
+// stretched.
 func (r *Recorder) pace() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +122,7 @@ func (r *Recorder) pace() time.Duration {
 	if quiet < brisk*r.every {
 		return r.every / 2
 	}
-	return min(max(r.every, quiet/100), slowest*r.every)
+	return min(max(r.every, quiet/stretch), slowest*r.every)
 }
 
 // Boundary takes a look now, between two exchanges of the migration's
