@@ -41,17 +41,22 @@ func TestRestoreGivesTheOriginalSchema(t *testing.T) {
 				if m.Rows != 500+3000+1000+3+1 {
 					t.Errorf("%d rows restored, want 4504", m.Rows)
 				}
-				got, err := b.Database().Schema(ctx)
-				if err != nil {
-					t.Fatal(err)
-				}
-				sameMajor := majorOf(s) == majorOf(prod)
-				if d := cmp.Diff(withoutOwners(want, sameMajor), withoutOwners(got, sameMajor)); d != "" {
-					t.Errorf("schema (-original +restored):\n%s", d)
-				}
+				sameSchema(t, prod, want, s, b)
 			})
 		}
 	})
+}
+
+func sameSchema(t *testing.T, prod *postgres.Server, want snapshot.Schema, s *postgres.Server, b *postgres.Baseline) {
+	t.Helper()
+	got, err := b.Database().Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameMajor := majorOf(s) == majorOf(prod)
+	if d := cmp.Diff(withoutOwners(want, sameMajor), withoutOwners(got, sameMajor)); d != "" {
+		t.Errorf("schema (-original +restored):\n%s", d)
+	}
 }
 
 func nameOf(dsn string) string {
@@ -375,14 +380,7 @@ func TestRestoreDumpsOfNewerTools(t *testing.T) {
 				if m.Rows != 50+100+60+3+1 {
 					t.Errorf("%d rows restored, want 214", m.Rows)
 				}
-				got, err := b.Database().Schema(ctx)
-				if err != nil {
-					t.Fatal(err)
-				}
-				sameMajor := majorOf(s) == majorOf(prod)
-				if d := cmp.Diff(withoutOwners(want, sameMajor), withoutOwners(got, sameMajor)); d != "" {
-					t.Errorf("schema (-original +restored):\n%s", d)
-				}
+				sameSchema(t, prod, want, s, b)
 				if got := mustQuery(t, b.Database().AdminDSN(), "SELECT length(lo_get(4711)), (SELECT sum(total) FROM app.sums), (SELECT last_value FROM app.tickets)"); got[0][0] != "1000" || got[0][1] == "" || got[0][2] != "46" {
 					t.Errorf("large object, materialized view and sequence: %v", got)
 				}

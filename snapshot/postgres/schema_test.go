@@ -159,7 +159,7 @@ func TestSchemaNamesAreUnique(t *testing.T) {
 func TestManyTables(t *testing.T) {
 	ctx := context.Background()
 	s := connect(t, "15")
-	const tables = 2000
+	const tables = 1000
 	var sql strings.Builder
 	for i := range tables {
 		fmt.Fprintf(&sql, "CREATE TABLE t%d (id bigint PRIMARY KEY, a int NOT NULL DEFAULT 1, b text, c timestamptz DEFAULT now(), d numeric(10,2) CHECK (d > 0)); CREATE INDEX ON t%d (a); INSERT INTO t%d VALUES (1);", i, i, i)

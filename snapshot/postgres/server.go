@@ -131,6 +131,7 @@ func (s *Server) onWith(ctx context.Context, database string, params map[string]
 		"idle_in_transaction_session_timeout": "0",
 		"lc_messages":                         "C",
 		"role":                                "none",
+		"default_transaction_read_only":       "off",
 	}
 	for k, v := range params {
 		cfg.RuntimeParams[k] = v
