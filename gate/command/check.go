@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -159,7 +160,7 @@ func static(change *changeset.Change) gate.Observation {
 	for _, m := range change.Added {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
 	}
-	for _, m := range change.Merged {
+	for _, m := range slices.Concat(change.Merged, change.Ahead) {
 		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Name: m.Name, File: m.Up.File})
 	}
 	return o

@@ -1,11 +1,16 @@
 package local
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // serves reports whether a process is a PostgreSQL server (or a backend of
@@ -14,13 +19,36 @@ func serves(pid int, data string) bool {
 	if pid <= 0 {
 		return false
 	}
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	exe, err := readProc(pid, "exe")
 	// An upgrade of the package may have replaced the file meanwhile.
 	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != "postgres" {
 		return false
 	}
-	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	cwd, err := readProc(pid, "cwd")
 	return err == nil && strings.TrimSuffix(cwd, " (deleted)") == data
+}
+
+// readProc reads a link of a process. Root in a container lacks the capability
+// to look at another user's process (CAP_SYS_PTRACE), but may look as that
+// user: the kernel asks for this one thread's file system identity.
+func readProc(pid int, name string) (string, error) {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	link, err := os.Readlink(filepath.Join(dir, name))
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() != 0 {
+		return link, err
+	}
+	var owner unix.Stat_t
+	if err := unix.Stat(dir, &owner); err != nil {
+		return "", err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	gid, _ := unix.SetfsgidRetGid(int(owner.Gid))
+	uid, _ := unix.SetfsuidRetUid(int(owner.Uid))
+	link, err = os.Readlink(filepath.Join(dir, name))
+	_, _ = unix.SetfsuidRetUid(uid)
+	_, _ = unix.SetfsgidRetGid(gid)
+	return link, err
 }
 
 // workers are all processes of a data directory, also ones whose postmaster
