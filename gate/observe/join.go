@@ -32,14 +32,18 @@ func (j *joiner) name(table string) string {
 	return r.QualifiedName()
 }
 
-// windows resolves the recording's lock windows. Relations that the walk both
+// windows resolves the recording's lock windows. What is reported of a window's
+// length leaves out the gate's own pauses between two statements: a tool goes
+// straight on, and a hundred statements' boundary looks would add up to a
+// tenth of a second that production never sees. Relations that the walk both
 // made and dropped have no name in either catalogue; nobody else could have
 // wanted them, so they are left out.
 func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 	o.Locks = []gate.LockWindow{}
-	for _, w := range rec.Windows() {
+	windows := rec.Windows()
+	for _, w := range windows {
 		r, existed, known := relationOf(w.Object, j.before, j.after)
-		if !known || w.Statement >= len(j.ids) {
+		if !known || w.Statement >= len(j.ids) || helps(w, windows, rec.Session) {
 			continue
 		}
 		id := j.ids[w.Statement]
@@ -47,7 +51,7 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 		lw := gate.LockWindow{
 			Relation: r.QualifiedName(), Kind: r.Kind, Table: j.name(r.Table), Mode: w.Mode,
 			Blocks:    j.impact(w.Mode, r.Kind, existed && !deadIndex(r, st)).Strings(),
-			AtLeastMS: ms(w.AtLeast), AtMostMS: ms(w.AtMost), AtMostAloneMS: ms(w.AtMostAlone),
+			AtLeastMS: ms(max(w.AtLeast-w.Paused, 0)), AtMostMS: ms(w.AtMost - w.Paused), AtMostAloneMS: ms(w.AtMostAlone),
 			Migration: id.migration, Statement: id.statement,
 			File: st.File, Line: st.Line, EndLine: st.EndLine,
 			Existing: existed, Waited: w.Waited, Witness: string(w.Witness),
@@ -75,6 +79,21 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 		}
 		return x.Relation < y.Relation
 	})
+}
+
+// helps reports whether a window of another session only repeats one of the
+// migration's own: a parallel worker locks what its leader has locked.
+func helps(w lockbudget.Window, all []lockbudget.Window, own int64) bool {
+	if w.Session == own {
+		return false
+	}
+	for _, o := range all {
+		if o.Session == own && o.Object == w.Object && w.Impact&^o.Impact == 0 &&
+			o.Opened.Sent <= w.Opened.Received && w.Closed.Sent <= o.Closed.Received {
+			return true
+		}
+	}
+	return false
 }
 
 // deadIndex reports whether a statement locks an index only after nobody plans

@@ -157,7 +157,8 @@ func (w *walk) readCounters(ctx context.Context, st *gate.StatementRun) error {
 	}
 	if st != nil {
 		st.WALBytes = int64(wal - w.wal)
-		if known {
+		// The counter may shrink where the server evicts what it counted.
+		if known && temp > w.temp {
 			st.TempBytes = int64(temp - w.temp)
 		}
 	}

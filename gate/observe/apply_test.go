@@ -1,0 +1,55 @@
+package observe_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
+)
+
+// TestPausesAreNotHeld: three hundred statements in one transaction hold the
+// first one's lock only for as long as they run, not for the looks in between.
+func TestPausesAreNotHeld(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], reverseSetup)
+	up := "ALTER TABLE t ADD COLUMN a int;" + strings.Repeat("\nCOMMENT ON TABLE u IS 'x';", 300)
+	o := applied(t, lab.clone(t), change(t, 1, up, ""))
+	run := o.Migrations[0].Apply
+	if run.Failure != nil {
+		t.Fatal(run.Failure)
+	}
+	statements := 0.0
+	for _, s := range run.Statements {
+		statements += s.DurationMS
+	}
+	for _, w := range o.Locks {
+		if w.Table == "public.t" && w.Mode == "ACCESS EXCLUSIVE" {
+			if len(w.HeldDuring) != 300 {
+				t.Errorf("held during %d later statements, want 300", len(w.HeldDuring))
+			}
+			if limit := statements + 0.1*(run.MS-statements) + 5; w.AtMostMS > limit {
+				t.Errorf("held for up to %.1f ms: the statements took %.1f ms of a run of %.1f ms", w.AtMostMS, statements, run.MS)
+			}
+			return
+		}
+	}
+	t.Fatalf("no window on public.t among %+v", o.Locks)
+}
+
+// TestParallelWorkersAreTheirLeaders: a parallel index build is one lock of
+// the migration's, not one for each worker.
+func TestParallelWorkersAreTheirLeaders(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], `
+CREATE TABLE big (id int, pad text);
+ALTER TABLE big SET (parallel_workers = 2);
+INSERT INTO big SELECT g % 1000, repeat('x', 50) FROM generate_series(1, 200000) g`)
+	o := applied(t, lab.clone(t), change(t, 1, "SET max_parallel_maintenance_workers = 2; SET min_parallel_table_scan_size = 0; CREATE INDEX i ON big (id)", ""))
+	n := 0
+	for _, w := range o.Locks {
+		if w.Table == "public.big" && w.Mode == "SHARE" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d windows for one SHARE lock: %+v", n, o.Locks)
+	}
+}
