@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// The ticker stretches to one stretch-th (5 %) of the time in which nothing
+// The ticker stretches to one stretch-th (2 %) of the time in which nothing
 // changed, up to slowest times its aim: looks that far apart widen no long
 // window by much, and cost a migration that keeps all cores busy about 1 %,
 // where a look every 2 ms all through costs 3 to 8 %.
 const (
-	stretch = 20
+	stretch = 50
 	slowest = 10
 )
 
