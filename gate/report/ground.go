@@ -31,6 +31,13 @@ func (m *model) ground() []fact {
 		if n := len(s.CaughtUp); n > 0 {
 			v += fmt.Sprintf("; %s it lacked applied first", plural(int64(n), "merged migration"))
 		}
+		if n := len(s.Skipped); n > 0 {
+			const most = 3
+			v += "; tolerated: " + oneLine(strings.Join(s.Skipped[:min(n, most)], ", "))
+			if n > most {
+				v += fmt.Sprintf(" and %s more", number(int64(n-most)))
+			}
+		}
 		fs = append(fs, fact{"snapshot", v})
 	}
 	if o.Base != "" || o.Head != "" {

@@ -240,3 +240,16 @@ func TestVerdictIsSaidFirst(t *testing.T) {
 		}
 	}
 }
+
+// What the restore had to do without is said where the snapshot is named.
+func TestWhatTheRestoreToleratedIsSaid(t *testing.T) {
+	r := crafted()["pass"]
+	facts := *r.Observation.Snapshot
+	facts.Skipped = []string{"tablespace fast", "extension postgis: not on this server", "role pg_x", "comment"}
+	r.Observation.Snapshot = &facts
+	for _, format := range []string{"text", "markdown"} {
+		if out := render(t, format, r, report.Options{Width: 400}); !strings.Contains(out, "tolerated: tablespace fast, extension postgis: not on this server, role pg_x and 1 more") {
+			t.Errorf("%s does not say it:\n%s", format, out)
+		}
+	}
+}
