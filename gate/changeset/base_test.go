@@ -290,7 +290,10 @@ func TestClones(t *testing.T) {
 		r := clone(t, o, "--depth=1", "-b", "change")
 		r.git("remote", "set-url", "origin", "file:///nonexistent/shop.git")
 		_, err := r.tryDetect(func(o *Options) { o.Base = tip })
-		wantError(t, err, "shallow clone", "cannot be fetched", "git fetch --unshallow")
+		wantError(t, err, "shallow clone", "cannot be fetched", "git fetch --unshallow", "fatal: ")
+		if strings.Contains(err.Error(), "; ;") || strings.Contains(err.Error(), ": ;") {
+			t.Errorf("holes in the message: %v", err)
+		}
 		r.git("remote", "remove", "origin")
 		_, err = r.tryDetect(func(o *Options) { o.Base = tip })
 		wantError(t, err, "git fetch --unshallow")

@@ -149,13 +149,23 @@ func cleanEnv(env []string) []string {
 	return append(kept, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
 }
 
-// lastLines keeps the end of what git had to say, on one line.
+// lastLines keeps what git said was wrong, or else the end of what it had to
+// say, on one line.
 func lastLines(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	if n := len(lines); n > 3 {
-		lines = lines[n-3:]
+	var lines, fatal []string
+	for l := range strings.SplitSeq(s, "\n") {
+		if l = strings.TrimSpace(l); l == "" {
+			continue
+		}
+		lines = append(lines, l)
+		if strings.HasPrefix(l, "fatal: ") || strings.HasPrefix(l, "error: ") {
+			fatal = append(fatal, l)
+		}
 	}
-	return strings.Join(lines, "; ")
+	if len(fatal) > 0 {
+		lines = fatal
+	}
+	return strings.Join(lines[max(0, len(lines)-3):], "; ")
 }
 
 func short(id string) string {
