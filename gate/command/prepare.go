@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/changeset"
@@ -68,7 +70,7 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 	if src == nil {
 		g.baseline, err = g.server.empty(ctx, baseName, s.Roles)
 	} else {
-		err = a.restore(ctx, g, *src, baseName, opt)
+		err = a.restore(ctx, g, *src, change.Top, baseName, opt)
 	}
 	if err != nil {
 		return nil, err
@@ -89,6 +91,7 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 }
 
 // openSnapshot recognises and verifies the snapshot; nil means there is none.
+// Its path stays absolute: relative is for showing.
 func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot.Source, error) {
 	if snap.Snapshot == "" {
 		return nil, nil
@@ -98,22 +101,29 @@ func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot
 	if err != nil {
 		return nil, err
 	}
-	src.Path = snap.Snapshot
 	return &src, nil
 }
 
-func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, name string, opt restoreOptions) (err error) {
-	shown := src.Path
-	src.Path = a.path(shown)
+func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, name string, opt restoreOptions) (err error) {
 	p, end := a.tracked(ctx, "restore")
 	defer end()
 	opt.progress = p.bytes
 	g.facts = &gate.SnapshotFacts{Source: src}
-	g.facts.Path = shown
+	g.facts.Path = shownPath(top, src.Path)
 	if g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
 	return nil
+}
+
+// shownPath is a file's path as reports name it: relative to the repository's
+// top where that is short to say, for a snapshot may well lie outside.
+func shownPath(top, path string) string {
+	rel, err := filepath.Rel(top, path)
+	if err != nil || strings.HasPrefix(rel, filepath.Join("..", "..")) {
+		return path
+	}
+	return filepath.ToSlash(rel)
 }
 
 // settle finds out what is pending, by the baseline's ledger, and returns the
