@@ -97,8 +97,7 @@ type Migration struct {
 type Run struct {
 	Statements []StatementRun `json:"statements"`
 	Failure    *Failure       `json:"failure,omitempty"`
-	// RolledBack: the failure undid the statements of this run from this
-	// index on; -1 nothing was undone.
+	// MS is the whole run's duration, the gate's own looks included.
 	MS float64 `json:"ms"`
 }
 

@@ -1,10 +1,10 @@
 // Package lockbudget turns sightings of locks into lock windows with honest
-// bounds, and windows into breaches of a budget.
+// bounds: what a budget is held against.
 //
-// What lives here: the vocabulary (Lock, Sample, Stamp, Recording, Window,
-// Budget, Breach), the recording loop, and the pure fold and judgement over a
-// finished recording. What never will: SQL, drivers, or the names of lock
-// modes; each engine's sampler brings the mode and its Impact along.
+// What lives here: the vocabulary (Lock, Sample, Stamp, Recording, Window), the
+// recording loop, and the pure fold over a finished recording. What never
+// will: SQL, drivers, the names of lock modes (each engine's sampler brings the
+// mode and its Impact along), or the limits themselves (gate.Policy).
 package lockbudget
 
 import (
@@ -117,9 +117,8 @@ type Witness string
 
 // Witnesses, strongest first.
 const (
-	ByBoundary  Witness = "boundary"  // complete inside a transaction
-	ByTicker    Witness = "ticker"    // seen by ticks only
-	ByStatement Witness = "statement" // bounded by the statement's duration only
+	ByBoundary Witness = "boundary" // complete inside a transaction
+	ByTicker   Witness = "ticker"   // seen by ticks only
 )
 
 // Window is one relation, one mode, one holder, from acquisition to release.

@@ -126,9 +126,9 @@ func (r *Recorder) pace() time.Duration {
 }
 
 // Boundary takes a look now, between two exchanges of the migration's
-// connection, after the given statement. Call it after every statement: inside
-// a transaction it sees every lock, after others it tells whose lock is whose.
-func (r *Recorder) Boundary(ctx context.Context, _ int) error {
+// connection. Call it after every statement: inside a transaction it sees every
+// lock, after others it tells whose lock is whose.
+func (r *Recorder) Boundary(ctx context.Context) error {
 	return r.look(ctx, true)
 }
 

@@ -58,7 +58,7 @@ func TestRecorder(t *testing.T) {
 	s.set([]Lock{exclusive}, nil)
 	taken := time.Now()
 	r.Stamp(Statement, 0, sent, taken, false, true)
-	if err := r.Boundary(ctx, 0); err != nil {
+	if err := r.Boundary(ctx); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(30 * time.Millisecond)
@@ -99,7 +99,7 @@ func TestFailsClosed(t *testing.T) {
 		s.set(nil, broken)
 		time.Sleep(10 * time.Millisecond)
 		s.set(nil, nil) // as good as new, but nobody knows what was missed
-		if err := r.Boundary(context.Background(), 0); !errors.Is(err, broken) {
+		if err := r.Boundary(context.Background()); !errors.Is(err, broken) {
 			t.Errorf("boundary: %v", err)
 		}
 		if _, err := r.Stop(); !errors.Is(err, broken) {
@@ -152,6 +152,8 @@ func TestVoid(t *testing.T) {
 		{"in a block the boundary tells", statement(0, 300*ms, true), nil, 0},
 		{"shorter than the limit", statement(0, 90*ms, false), nil, 0},
 		{"the gap is outside", statement(400*ms, 510*ms, false), []Sample{look(0), look(399 * ms), look(450 * ms), look(509 * ms)}, 0},
+		{"the gap is in a run of looks before it", statement(400*ms, 510*ms, false),
+			[]Sample{{At: Interval{0, ms}, Last: Interval{398 * ms, 399 * ms}, Count: 5, MaxGap: 150 * ms}, look(450 * ms), look(509 * ms)}, 0},
 	} {
 		c.rec.Samples = c.samples
 		err := c.rec.Void(100 * ms)

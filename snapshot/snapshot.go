@@ -108,8 +108,9 @@ type Handle struct {
 type Target struct {
 	Kind    string
 	Version string // "16.4", as the server says
-	Detail  string
-	// Why this kind was picked, where --target auto did the picking.
+	// Detail says what serves it and, where --target auto did the picking, why
+	// the others do not.
+	Detail   string
 	Host     string
 	Port     int
 	User     string // the administrator's name ("postgres")

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"errors"
 	"sort"
 	"strings"
 
@@ -197,6 +196,3 @@ func (j *joiner) tables(o *gate.Observation) {
 		o.Tables[r.QualifiedName()] = t
 	}
 }
-
-// asVoid is errors.As for the one type the recorder's check returns.
-func asVoid(err error, target **lockbudget.VoidError) bool { return errors.As(err, target) }

@@ -10,6 +10,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -102,7 +103,7 @@ func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 // name replaces a recording's statement number by file and line.
 func (w *walk) name(o *gate.Observation, err error) error {
 	var void *lockbudget.VoidError
-	if !asVoid(err, &void) || void.Statement >= len(w.ids) {
+	if !errors.As(err, &void) || void.Statement >= len(w.ids) {
 		return err
 	}
 	id := w.ids[void.Statement]

@@ -123,7 +123,7 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	st.StartMS = ms(res.Sent.Sub(w.began))
 	n := len(w.ids) - 1
 	w.stamp(lockbudget.Statement, res)
-	if err := w.recorder.Boundary(ctx, n); err != nil {
+	if err := w.recorder.Boundary(ctx); err != nil {
 		return res, st, fmt.Errorf("sample locks: %w", err)
 	}
 	if err := w.readCounters(ctx, &st); err != nil {

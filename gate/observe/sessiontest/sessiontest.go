@@ -70,7 +70,7 @@ func Walk(ctx context.Context, s observe.Session, m *migration.Script, rec *lock
 		}
 		stamp(lockbudget.Statement, n, step.Result)
 		if rec != nil {
-			if err := rec.Boundary(ctx, n); err != nil {
+			if err := rec.Boundary(ctx); err != nil {
 				return steps, err
 			}
 		}
