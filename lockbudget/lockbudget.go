@@ -117,8 +117,9 @@ type Witness string
 
 // Witnesses, strongest first.
 const (
-	ByBoundary Witness = "boundary" // complete inside a transaction
-	ByTicker   Witness = "ticker"   // seen by ticks only
+	ByBoundary  Witness = "boundary"  // complete inside a transaction
+	ByTicker    Witness = "ticker"    // seen by ticks only
+	ByStatement Witness = "statement" // seen by nobody: told from the statement (row locks)
 )
 
 // Window is one relation, one mode, one holder, from acquisition to release.

@@ -1,6 +1,8 @@
 package observe_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,5 +53,41 @@ INSERT INTO big SELECT g % 1000, repeat('x', 50) FROM generate_series(1, 200000)
 	}
 	if n != 1 {
 		t.Errorf("%d windows for one SHARE lock: %+v", n, o.Locks)
+	}
+}
+
+// TestRowLocks: they are in no lock table, so a window from the statement to
+// its COMMIT stands for them, on the table whose rows they are.
+func TestRowLocks(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], `
+CREATE TABLE orders (id int PRIMARY KEY, note text);
+INSERT INTO orders SELECT g, (SELECT string_agg(md5(g::text || i), '') FROM generate_series(1, 200) i) FROM generate_series(1, 20) g;
+CREATE TABLE queue (id int PRIMARY KEY);
+INSERT INTO queue SELECT generate_series(1, 30);
+CREATE TABLE log (id int)`)
+	o := applied(t, lab.clone(t), change(t, 1, `UPDATE orders SET note = note || 'x' WHERE id <= 12;
+SELECT id FROM queue WHERE id <= 7 FOR UPDATE;
+INSERT INTO log VALUES (1);
+CREATE TABLE mine AS SELECT 1 AS id;
+DELETE FROM mine;
+SELECT pg_sleep(0.05);`, ""))
+	if f := o.Migrations[0].Apply.Failure; f != nil {
+		t.Fatal(f)
+	}
+	got := map[string]int64{}
+	for _, w := range o.Locks {
+		if !w.RowLocks {
+			continue
+		}
+		got[w.Relation] = w.Rows
+		if w.Mode != "row locks" || !slices.Equal(w.Blocks, []string{"writes"}) || w.Witness != "statement" {
+			t.Errorf("%+v", w)
+		}
+		if w.AtLeastMS != 0 || w.AtMostMS < 50 || w.AtMostAloneMS >= w.AtMostMS {
+			t.Errorf("%s: row locks from %.1f to %.1f ms (%.1f with the statement alone), and the transaction slept for 50 ms", w.Relation, w.AtLeastMS, w.AtMostMS, w.AtMostAloneMS)
+		}
+	}
+	if want := map[string]int64{"public.orders": 12, "public.queue": 7}; !maps.Equal(got, want) {
+		t.Errorf("row locks on %v, want %v", got, want)
 	}
 }

@@ -112,10 +112,11 @@ func (j *joiner) rowLocks(o *gate.Observation, id statementID, lw gate.LockWindo
 	verb, _, _ := strings.Cut(run.Tag, " ")
 	writes := lw.Mode == "ROW EXCLUSIVE" && (verb == "UPDATE" || verb == "DELETE" || verb == "MERGE")
 	locks := lw.Mode == "ROW SHARE" && verb == "SELECT"
-	if !lw.Existing || lw.Kind == "index" || run.Rows == 0 || !(writes || locks) {
+	rows := lw.Kind == "table" || lw.Kind == "partitioned table" // its toast and indexes have none of their own
+	if !lw.Existing || !rows || run.Rows == 0 || !(writes || locks) {
 		return lw, false
 	}
-	lw.Mode, lw.RowLocks, lw.Rows = "row locks", true, run.Rows
+	lw.Mode, lw.RowLocks, lw.Rows, lw.Witness = "row locks", true, run.Rows, string(lockbudget.ByStatement)
 	lw.Blocks = lockbudget.BlocksWrites.Strings()
 	lw.AtLeastMS, lw.AtMostMS, lw.AtMostAloneMS = 0, run.ToCommitMS, run.DurationMS
 	return lw, true
