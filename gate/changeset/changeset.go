@@ -177,7 +177,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		return err
 	}
 	for _, m := range added(baseSet, headSet, head) {
-		if err := parse(&m, head, layout, mopt); err != nil {
+		if err := m.Parse(head, layout, mopt); err != nil {
 			return err
 		}
 		c.Added = append(c.Added, m)
@@ -230,35 +230,6 @@ func list(t *tree, dir string, layout migration.Layout, opt migration.Options) (
 		return migration.Set{Layout: layout}, nil
 	}
 	return migration.List(t, dir, layout, opt)
-}
-
-// parse reads the scripts of one listed migration. Either file may be missing,
-// or both scripts may be in one.
-func parse(m *migration.Migration, fsys fs.FS, layout migration.Layout, opt migration.Options) error {
-	files := []string{m.Up.File}
-	if m.Down != nil && m.Down.File != m.Up.File {
-		files = append(files, m.Down.File)
-	}
-	for _, file := range files {
-		if file == "" {
-			continue
-		}
-		text, err := fs.ReadFile(fsys, file)
-		if err != nil {
-			return err
-		}
-		up, down, err := layout.Parse(file, text, opt)
-		if err != nil {
-			return err
-		}
-		if up != nil {
-			m.Up = *up
-		}
-		if down != nil {
-			m.Down = down
-		}
-	}
-	return nil
 }
 
 func isSQL(name string) bool { return strings.EqualFold(path.Ext(name), ".sql") }

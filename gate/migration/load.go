@@ -23,12 +23,45 @@ type Set struct {
 // Load reads and parses every migration of a directory. Only the files
 // directly in it count, as for the tools.
 func Load(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
-	return read(fsys, dir, layout, opt, true)
+	set, err := List(fsys, dir, layout, opt)
+	if err != nil {
+		return set, err
+	}
+	for i := range set.Migrations {
+		if err := set.Migrations[i].Parse(fsys, layout, opt); err != nil {
+			return set, err
+		}
+	}
+	return set, nil
 }
 
-// List reads names and directions and parses nothing: Statements are nil.
-func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
-	return read(fsys, dir, layout, opt, false)
+// Parse reads the scripts of a migration that List named. Either file may be
+// missing, or both scripts be in one.
+func (m *Migration) Parse(fsys fs.FS, layout Layout, opt Options) error {
+	files := []string{m.Up.File}
+	if m.Down != nil && m.Down.File != m.Up.File {
+		files = append(files, m.Down.File)
+	}
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		text, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return fmt.Errorf("read migration: %w", err)
+		}
+		up, down, err := layout.Parse(file, text, opt)
+		if err != nil {
+			return err
+		}
+		if up != nil {
+			m.Up = *up
+		}
+		if down != nil {
+			m.Down = down
+		}
+	}
+	return nil
 }
 
 // entry is a file that a layout knows.
@@ -37,7 +70,8 @@ type entry struct {
 	file string
 }
 
-func read(fsys fs.FS, dir string, layout Layout, opt Options, parse bool) (Set, error) {
+// List reads names and directions and parses nothing: Statements are nil.
+func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 	set := Set{Layout: layout}
 	entries, unrecognised, err := scanDir(fsys, cleanDir(dir), layout, opt)
 	if err != nil {
@@ -48,7 +82,7 @@ func read(fsys fs.FS, dir string, layout Layout, opt Options, parse bool) (Set, 
 		m := Migration{Version: group[0].version, Number: group[0].number, Name: group[0].name}
 		m.Up.Direction = Up
 		for _, e := range group {
-			up, down, err := script(fsys, layout, e, opt, parse)
+			up, down, err := outline(fsys, layout, e)
 			if err != nil {
 				return set, err
 			}
@@ -160,9 +194,9 @@ func pairVersion(same []entry) [][]entry {
 	return groups
 }
 
-// script reads one file, or with parse false only tells what it would hold.
-func script(fsys fs.FS, layout Layout, e entry, opt Options, parse bool) (up, down *Script, err error) {
-	if !parse && layout.Name != goose {
+// outline tells which scripts a file holds.
+func outline(fsys fs.FS, layout Layout, e entry) (up, down *Script, err error) {
+	if layout.Name != goose {
 		s := &Script{File: e.file, Direction: e.direction}
 		if e.direction == Up {
 			return s, nil, nil
@@ -172,9 +206,6 @@ func script(fsys fs.FS, layout Layout, e entry, opt Options, parse bool) (up, do
 	text, err := fs.ReadFile(fsys, e.file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read migration: %w", err)
-	}
-	if parse {
-		return layout.Parse(e.file, text, opt)
 	}
 	up, down = outlineGoose(e.file, text)
 	return up, down, nil

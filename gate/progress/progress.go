@@ -23,9 +23,6 @@ import (
 // on a log's size.
 const heartbeat = 15 * time.Second
 
-// Modes lists what New understands.
-func Modes() []string { return []string{"auto", "bar", "plain", "none"} }
-
 // Progress shows a run's phases on one writer.
 type Progress struct {
 	now func() time.Time
@@ -41,9 +38,9 @@ type Progress struct {
 	done sync.WaitGroup
 }
 
-// New starts showing progress on w. mode is one of Modes: "auto" draws bars
-// where isTerminal says that w can, and plain lines elsewhere; an unknown mode
-// is taken for "auto". now is the clock, time.Now but in tests. The caller
+// New starts showing progress on w. mode is "bar", "plain", "none", or "auto",
+// which draws bars where isTerminal says that w can, and plain lines elsewhere;
+// an unknown mode is taken for it. now is the clock, time.Now but in tests. The caller
 // ends it with Close, on every path.
 func New(w io.Writer, mode string, isTerminal bool, now func() time.Time) *Progress {
 	if now == nil {

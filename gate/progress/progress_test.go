@@ -94,7 +94,7 @@ apply: done in 2 min 26 s
 }
 
 func TestPhasesAreTimedInEveryMode(t *testing.T) {
-	for _, mode := range Modes() {
+	for _, mode := range []string{"auto", "bar", "plain", "none"} {
 		t.Run(mode, func(t *testing.T) {
 			c := newClock()
 			p := New(&buffer{}, mode, false, c.now)
