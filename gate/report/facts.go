@@ -109,8 +109,12 @@ func budget(obs *gate.Observation, p gate.Policy, w *gate.LockWindow) (time.Dura
 	return 0, false
 }
 
-// hasLimits is false for a report that came without its policy.
+// hasLimits is false for a report that came without its policy, and for a
+// step that judges no locks.
 func hasLimits(p gate.Policy) bool {
+	if len(p.Only) > 0 && !slices.Contains(p.Only, "lock-budget") {
+		return false
+	}
 	return p.MaxExclusive != 0 || p.MaxWriteBlock != 0 || len(p.Tables) > 0 || p.FailOn != ""
 }
 
@@ -144,7 +148,9 @@ func compareWindows(a, b gate.LockWindow) int {
 	)
 }
 
-// sortFindings orders by severity, loudest first, then by place.
+// sortFindings orders by severity, loudest first. Within one they stay as the
+// rules gave them: in the order in which files run, up before down, which no
+// order of names gives.
 func sortFindings(fs []gate.Finding) []gate.Finding {
 	rank := map[gate.Severity]int{gate.SeverityError: 0, gate.Warning: 1, gate.Notice: 2}
 	level := func(s gate.Severity) int {
@@ -155,14 +161,7 @@ func sortFindings(fs []gate.Finding) []gate.Finding {
 	}
 	fs = slices.Clone(fs)
 	slices.SortStableFunc(fs, func(a, b gate.Finding) int {
-		return cmp.Or(
-			cmp.Compare(level(a.Severity), level(b.Severity)),
-			cmp.Compare(a.File, b.File),
-			cmp.Compare(a.Line, b.Line),
-			cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.Message, b.Message),
-		)
+		return cmp.Compare(level(a.Severity), level(b.Severity))
 	})
 	return fs
 }

@@ -253,3 +253,33 @@ func TestWhatTheRestoreToleratedIsSaid(t *testing.T) {
 		}
 	}
 }
+
+// Within a severity findings stay in the order in which files run, which is
+// not that of their names: a down script comes after the up script.
+func TestUpBeforeDown(t *testing.T) {
+	r := crafted()["pass"]
+	r.Findings = []gate.Finding{
+		{Rule: "down-missing", Severity: gate.Notice, File: "m/2.up.sql", Line: 1, Message: "quiet"},
+		{Rule: "table-rewrite", Severity: gate.SeverityError, File: "m/2.up.sql", Line: 9, Message: "first"},
+		{Rule: "unsafe-down", Severity: gate.SeverityError, File: "m/2.down.sql", Line: 1, Message: "second"},
+	}
+	for _, format := range report.Formats() {
+		out := render(t, format, r, report.Options{})
+		first, second, quiet := strings.Index(out, "first"), strings.Index(out, "second"), strings.Index(out, "quiet")
+		if first < 0 || first > second || second > quiet {
+			t.Errorf("%s: order is wrong (at %d, %d, %d)", format, first, second, quiet)
+		}
+	}
+}
+
+// A step that judges no locks shows no limits of theirs.
+func TestNoLimitsWhereLocksAreNotJudged(t *testing.T) {
+	r := crafted()["pass"]
+	if out := render(t, "text", r, report.Options{}); !strings.Contains(out, "limits") {
+		t.Fatalf("no limits at all:\n%s", out)
+	}
+	r.Policy.Only = []string{"unsafe-down", "down-missing"}
+	if out := render(t, "text", r, report.Options{}); strings.Contains(out, "limits") {
+		t.Errorf("limits nobody judged by:\n%s", out)
+	}
+}
