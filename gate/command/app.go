@@ -33,8 +33,10 @@ type app struct {
 }
 
 func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *app {
-	_, tty := terminal(env.Stderr)
-	p := progress.New(env.Stderr, g.Progress, tty, time.Now)
+	// Bars need a terminal that moves its cursor and knows its width; a dumb one
+	// and one without a size (a pseudo-terminal nobody looks at) get lines.
+	width, tty := terminal(env.Stderr)
+	p := progress.New(env.Stderr, g.Progress, tty && width > 0 && vars["TERM"] != "dumb", time.Now)
 	return &app{env: env, vars: vars, parsed: parsed, global: g, log: newLogger(p, g), progress: p}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/migration-gate/migration-gate/gate/config"
 	"golang.org/x/sys/unix"
 )
 
@@ -76,6 +77,42 @@ func TestColours(t *testing.T) {
 			file, err := os.ReadFile(filepath.Join(dir, "copy.txt"))
 			if err != nil || bytes.Contains(file, []byte("\x1b[")) {
 				t.Errorf("the copy in a file has colours, or is missing: %v", err)
+			}
+		})
+	}
+}
+
+// TestBars: a terminal that can move its cursor gets bars, any other lines.
+func TestBars(t *testing.T) {
+	for name, tt := range map[string]struct {
+		term    string
+		columns uint16
+		bars    bool
+	}{
+		"terminal":     {"xterm", 90, true},
+		"dumb":         {"dumb", 90, false},
+		"without size": {"xterm", 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			control, tty := openTerminal(t)
+			if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: tt.columns}); err != nil {
+				t.Fatal(err)
+			}
+			shown := make(chan []byte)
+			go func() {
+				b, _ := io.ReadAll(control)
+				shown <- b
+			}()
+			a := newApp(Env{Stderr: tty}, config.Env{"TERM": tt.term}, &config.Parsed{}, config.Global{Progress: "auto", LogFormat: "text"})
+			a.phase(t.Context(), "restore")()
+			a.progress.Close()
+			tty.Close()
+			out := string(<-shown)
+			if !strings.Contains(out, "restore") || strings.Contains(out, "restore: done in") == tt.bars {
+				t.Errorf("bars %v wanted, got %q", tt.bars, out)
+			}
+			if !tt.bars && strings.Contains(out, "\x1b") {
+				t.Errorf("escape sequences: %q", out)
 			}
 		})
 	}
