@@ -127,6 +127,7 @@ func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, er
 	if err != nil {
 		return gate.Error, err
 	}
+	a.reap(ctx, a.fleet(config.Server{}, c.WorkDir))
 	o, err := dir.Observation(c.Database)
 	if err != nil {
 		return gate.Error, err
