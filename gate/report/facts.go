@@ -36,7 +36,7 @@ func durations(obs *gate.Observation) string {
 func measuredWindows(obs *gate.Observation) (yes, no int) {
 	for i := range obs.Locks {
 		w := &obs.Locks[i]
-		if !judged(w) || !blocks(w, "reads", "writes") {
+		if !judged(w) || !w.BlocksAny("reads", "writes") {
 			continue
 		}
 		if measured(obs, w) {
@@ -48,30 +48,10 @@ func measuredWindows(obs *gate.Observation) (yes, no int) {
 	return yes, no
 }
 
-// measured reports whether a window's length means something. Without a
-// snapshot, on a table that no merged migration filled, everything is quick.
+// measured is Observation.IsMeasured, and false for what the change made: that
+// is as empty in production.
 func measured(obs *gate.Observation, w *gate.LockWindow) bool {
-	if !w.Existing {
-		return false
-	}
-	if obs.Snapshot != nil {
-		return true
-	}
-	switch w.Kind {
-	case "view", "sequence", "foreign table", "composite type", "type", "function":
-		return true
-	}
-	return treeRows(obs.Tables[tableOf(w)]) > 0
-}
-
-// treeRows and treeBytes count a partitioned table with its partitions, and a
-// partition with its siblings.
-func treeRows(t gate.Table) int64  { return max(t.Rows, t.RootRows) }
-func treeBytes(t gate.Table) int64 { return max(t.Bytes, t.RootBytes) }
-
-// rootOf is the partitioned table on top of a table, or the table itself.
-func rootOf(obs *gate.Observation, table string) string {
-	return cmp.Or(obs.Tables[table].Root, table)
+	return w.Existing && obs.IsMeasured(*w)
 }
 
 // judged reports whether budgets apply to the window: something that was
@@ -80,24 +60,15 @@ func judged(w *gate.LockWindow) bool {
 	return w.Existing && !w.RowLocks && len(w.Blocks) > 0
 }
 
-func blocks(w *gate.LockWindow, any ...string) bool {
-	return slices.ContainsFunc(w.Blocks, func(b string) bool { return slices.Contains(any, b) })
-}
-
 func tableOf(w *gate.LockWindow) string { return cmp.Or(w.Table, w.Relation) }
 
-// budget is the tightest limit that applies to a window. A partition that no
-// pattern names goes by its root's.
+// budget is the tightest limit that applies to a window.
 func budget(obs *gate.Observation, p gate.Policy, w *gate.LockWindow) (time.Duration, bool) {
 	if !judged(w) || !hasLimits(p) {
 		return 0, false
 	}
-	table := tableOf(w)
-	if !slices.ContainsFunc(p.Tables, func(t gate.TablePolicy) bool { return t.Matches(table) }) {
-		table = rootOf(obs, table)
-	}
-	reads, writes := p.Limits(table)
-	r, wr := blocks(w, "reads"), blocks(w, "writes")
+	reads, writes := obs.Limits(p, tableOf(w))
+	r, wr := w.BlocksAny("reads"), w.BlocksAny("writes")
 	switch {
 	case r && wr:
 		return min(reads, writes), true

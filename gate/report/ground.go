@@ -86,7 +86,8 @@ func (m *model) caveats() []string {
 		var rows int64
 		for _, t := range m.obs.Tables {
 			if t.Root == "" {
-				rows += treeRows(t)
+				whole, _ := t.Whole()
+				rows += whole
 			}
 		}
 		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))

@@ -155,7 +155,7 @@ func (m *model) groupLocks() {
 		if !judged(&w) && (!w.RowLocks || !w.Existing) {
 			continue
 		}
-		k := key{rootOf(m.obs, tableOf(&w)), w.Mode, w.RowLocks}
+		k := key{m.obs.Root(tableOf(&w)), w.Mode, w.RowLocks}
 		i, ok := index[k]
 		if !ok {
 			i = len(m.rows)

@@ -43,7 +43,7 @@ func (m *model) notes(f *gate.Finding, told told) []note {
 			used[k] = true
 		}
 	}
-	again := w != nil && !told.first(fmt.Sprintf("%s:%d %s %v", w.File, w.Line, tableOf(w), blocks(w, "reads")))
+	again := w != nil && !told.first(fmt.Sprintf("%s:%d %s %v", w.File, w.Line, tableOf(w), w.BlocksAny("reads")))
 	if s := m.inProduction(w); s != "" && !again {
 		ns = append(ns, note{"in production", s})
 	}
@@ -77,11 +77,11 @@ func (m *model) inProduction(w *gate.LockWindow) string {
 	table := oneLine(tableOf(w))
 	var s string
 	switch {
-	case blocks(w, "reads"):
+	case w.BlocksAny("reads"):
 		s = "every query on " + table + ", plain SELECT included, waits until the lock is gone"
-	case blocks(w, "writes"):
+	case w.BlocksAny("writes"):
 		s = "INSERT, UPDATE and DELETE on " + table + " wait until the lock is gone; reads go on"
-	case blocks(w, "ddl"):
+	case w.BlocksAny("ddl"):
 		return "other DDL, VACUUM and ANALYZE of " + table + " wait; reads and writes go on"
 	}
 	if w.Relation != tableOf(w) {
@@ -129,7 +129,8 @@ func (m *model) measuredNote(f *gate.Finding, w *gate.LockWindow, used map[strin
 		if w.Existing && !measured(m.obs, w) {
 			parts = append(parts, "NOT MEASURED on data: the table is empty here")
 		} else if t, ok := m.obs.Tables[tableOf(w)]; ok {
-			parts = append(parts, fmt.Sprintf("on %s, %s", plural(treeRows(t), "row"), byteSize(treeBytes(t))))
+			rows, bytes := t.Whole()
+			parts = append(parts, fmt.Sprintf("on %s, %s", plural(rows, "row"), byteSize(bytes)))
 			used["rows"], used["bytes"], used["size"] = true, true, true
 		}
 	}

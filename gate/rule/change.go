@@ -2,7 +2,6 @@ package rule
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -50,18 +49,11 @@ const (
 	smallBytes = 8 << 20
 )
 
-// root is the partitioned table on top of a table, or the table itself.
-func (c *change) root(table string) string {
-	if r := c.Tables[table].Root; r != "" {
-		return r
-	}
-	return table
-}
-
 // tree is the size of a table with all its partitions.
 func (c *change) tree(table string) (rows, bytes int64, known bool) {
-	t, ok := c.Tables[table]
-	return max(t.Rows, t.RootRows), max(t.Bytes, t.RootBytes), ok
+	t, known := c.Tables[table]
+	rows, bytes = t.Whole()
+	return rows, bytes, known
 }
 
 // isSmall: the snapshot proves the table small. Without a snapshot the size
@@ -98,21 +90,10 @@ func (c *change) addSize(evidence map[string]any, table string) {
 	evidence["rows"], evidence["bytes"] = rows, bytes
 }
 
-// isMeasured: the window's length means something. Without a snapshot, on a
-// table that no merged migration filled, everything is quick; what holds no
-// rows is as quick in production.
-func (c *change) isMeasured(w gate.LockWindow) bool {
-	if c.Snapshot != nil || slices.Contains([]string{"view", "sequence", "foreign table"}, w.Kind) {
-		return true
-	}
-	rows, _, _ := c.tree(w.Table)
-	return rows > 0
-}
-
 // isOver: the window is over budget for sure: by its upper bound, or where
 // that means nothing, by what is proven even on an empty table.
 func (c *change) isOver(w gate.LockWindow) bool {
-	if c.isMeasured(w) {
+	if c.IsMeasured(w) {
 		return len(c.breaches(w, w.AtMostMS)) > 0
 	}
 	return len(c.breaches(w, w.AtLeastMS)) > 0

@@ -241,6 +241,28 @@ func TestLockBudgetEvidence(t *testing.T) {
 	}
 }
 
+// TestNotMeasuredEvidence: one notice for all, with each lock and each table
+// once, and what to give the gate.
+func TestNotMeasuredEvidence(t *testing.T) {
+	o := world(t, "ALTER TABLE orders ADD a int;\nALTER TABLE orders ADD b int")
+	o.Snapshot, o.Tables = nil, nil
+	lock(&o, 0, 1, "public.orders", "ACCESS EXCLUSIVE", 1, 2, 2)
+	lock(&o, 1, 1, "public.orders", "SHARE", 3, 4, 4)
+	findings := rule.Judge(o, only("lock-budget")).Findings
+	expect(t, findings, `notice lock-budget .*:1 public\.orders: 2 blocking locks taken by this script, durations not measured: no snapshot, and the table is empty here`)
+	f := findings[0]
+	want := map[string]any{"size": "unknown", "not_measured": []map[string]any{
+		{"relation": "public.orders", "mode": "ACCESS EXCLUSIVE", "blocks": modes["ACCESS EXCLUSIVE"], "line": 1, "at_least_ms": 1.0, "at_most_ms": 2.0},
+		{"relation": "public.orders", "mode": "SHARE", "blocks": modes["SHARE"], "line": 2, "at_least_ms": 3.0, "at_most_ms": 4.0},
+	}}
+	if diff := cmp.Diff(want, f.Evidence); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(f.Fix, "--snapshot") {
+		t.Errorf("fix: %s", f.Fix)
+	}
+}
+
 func TestLockHeldAcrossStatements(t *testing.T) {
 	const up = "ALTER TABLE orders ADD COLUMN state text;\nUPDATE orders SET state = 'x';\nCREATE INDEX ON orders (state);"
 	o := world(t, up)
@@ -297,6 +319,15 @@ func TestTableRewrite(t *testing.T) {
 	}
 	expect(t, rule.Judge(o, only("table-rewrite")).Findings, want...)
 
+	all := rule.Judge(o, only("table-rewrite")).Findings
+	if want := map[string]any{"relation": "public.parts", "partitions": []string{"public.parts_1", "public.parts_2", "public.parts_3"}, "new_bytes": int64(3 << 27),
+		"duration_ms": 3340.1, "wal_bytes": int64(0), "rows": int64(1_000_000), "bytes": int64(1 << 30)}; !cmp.Equal(want, all[1].Evidence) {
+		t.Error(cmp.Diff(want, all[1].Evidence))
+	}
+	if _, ok := all[0].Evidence["partitions"]; ok || !strings.HasPrefix(all[0].Fix, "-- 1. a new column") {
+		t.Errorf("evidence %v, fix %s", all[0].Evidence, all[0].Fix)
+	}
+
 	o.Snapshot = nil
 	findings := rule.Judge(o, only("table-rewrite")).Findings
 	expect(t, findings[2:3], `error table-rewrite .*:6 public\.small: .*\(size unknown\).*`)
@@ -329,6 +360,14 @@ func TestFullScanUnderLock(t *testing.T) {
 		`warning full-scan-under-lock .*:2 public\.orders: the whole table was read \(1,000,000 rows, 1\.1 GB\) under ACCESS EXCLUSIVE held since line 1, while reads and writes were blocked`,
 		`notice full-scan-under-lock .*:4 public\.small: .* under ACCESS EXCLUSIVE, while .*`,
 		`warning full-scan-under-lock .*:5 public\.parts with 3 partitions: .* under SHARE, while writes were blocked`)
+	if want := map[string]any{"relation": "public.parts", "mode": "SHARE", "blocks": []string{"writes"}, "rows_read": int64(3_000_000),
+		"at_least_ms": 5.0, "at_most_ms": 6.0, "duration_ms": 0.0, "locked_at": map[string]any{"file": upFile, "line": 5.0},
+		"partitions": []string{"public.parts_1", "public.parts_2", "public.parts_3"}, "rows": int64(1_000_000), "bytes": int64(1 << 30)}; !cmp.Equal(want, findings[2].Evidence) {
+		t.Error(cmp.Diff(want, findings[2].Evidence))
+	}
+	if _, ok := findings[1].Evidence["partitions"]; ok || !strings.Contains(findings[1].Fix, "VALIDATE CONSTRAINT small_x_is_set;") {
+		t.Errorf("evidence %v, fix %s", findings[1].Evidence, findings[1].Fix)
+	}
 	if want := "-- a migration of its own, run when the lock taken at line 1 is gone (all statements of one file are one transaction)\n" +
 		"ALTER TABLE orders VALIDATE CONSTRAINT c;"; findings[0].Fix != want {
 		t.Errorf("fix: %s", findings[0].Fix)

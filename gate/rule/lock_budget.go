@@ -20,7 +20,7 @@ func lockBudget(c *change) []gate.Finding {
 		case !judged(w):
 		case c.isOver(w):
 			over = append(over, w)
-		case !c.isMeasured(w):
+		case !c.IsMeasured(w):
 			unmeasured = append(unmeasured, w)
 		}
 	}

@@ -11,15 +11,15 @@ import (
 
 // breach is one impact of a window that lasts longer than allowed.
 type breach struct {
-	impact string // "reads", "writes"
-	limit  float64
+	impact string  // "reads", "writes"
+	limit  float64 // milliseconds
 }
 
 // breaches of a window whose length is at most atMost milliseconds.
 func (c *change) breaches(w gate.LockWindow, atMost float64) []breach {
-	reads, writes := c.limits(w.Table)
+	reads, writes := c.Limits(c.policy, w.Table)
 	var over []breach
-	for _, l := range []breach{{"reads", reads}, {"writes", writes}} {
+	for _, l := range []breach{{"reads", ms(reads)}, {"writes", ms(writes)}} {
 		if slices.Contains(w.Blocks, l.impact) && atMost > l.limit {
 			over = append(over, l)
 		}
@@ -27,20 +27,12 @@ func (c *change) breaches(w gate.LockWindow, atMost float64) []breach {
 	return over
 }
 
-// limits in milliseconds. A partition that no pattern names goes by its root's.
-func (c *change) limits(table string) (reads, writes float64) {
-	named := slices.ContainsFunc(c.policy.Tables, func(t gate.TablePolicy) bool { return t.Matches(table) })
-	if !named {
-		table = c.root(table)
-	}
-	r, w := c.policy.Limits(table)
-	return float64(r) / float64(time.Millisecond), float64(w) / float64(time.Millisecond)
-}
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // judged: the window can block somebody, and is not the row locks of DML,
 // which are reported only.
 func judged(w gate.LockWindow) bool {
-	return w.Existing && !w.RowLocks && (slices.Contains(w.Blocks, "reads") || slices.Contains(w.Blocks, "writes"))
+	return w.Existing && !w.RowLocks && w.BlocksAny("reads", "writes")
 }
 
 // hold is what one statement did to one table: the window that hurts most, and
@@ -63,7 +55,7 @@ func (c *change) holds(windows []gate.LockWindow) []hold {
 	var places []place
 	groups := map[place][]gate.LockWindow{}
 	for _, w := range windows {
-		p := place{w.Migration, w.Statement, c.root(w.Table)}
+		p := place{w.Migration, w.Statement, c.Root(w.Table)}
 		if groups[p] == nil {
 			places = append(places, p)
 		}
