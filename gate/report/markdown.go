@@ -180,6 +180,8 @@ func (md *markdown) statementTable() {
 			note = "**failed** " + mdCode(s.failure.Code)
 		case s.run == nil:
 			note = "not run"
+		case s.st.Facts.NotAnalysed != "":
+			note = notAnalysed
 		}
 		if s.run != nil {
 			time, n, wal = duration(s.run.DurationMS), number(s.run.Rows), byteSize(s.run.WALBytes)

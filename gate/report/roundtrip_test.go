@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -281,5 +282,19 @@ func TestNoLimitsWhereLocksAreNotJudged(t *testing.T) {
 	r.Policy.Only = []string{"unsafe-down", "down-missing"}
 	if out := render(t, "text", r, report.Options{}); strings.Contains(out, "limits") {
 		t.Errorf("limits nobody judged by:\n%s", out)
+	}
+}
+
+// A statement that the grammar does not know is said to be not analysed.
+func TestNotAnalysed(t *testing.T) {
+	r := crafted()["pass"]
+	r.Observation.Migrations = slices.Clone(r.Observation.Migrations)
+	up := &r.Observation.Migrations[0].Up
+	up.Statements = slices.Clone(up.Statements)
+	up.Statements[0].Facts.NotAnalysed = `syntax error at or near "VIRTUAL"`
+	for _, format := range []string{"text", "markdown"} {
+		if n := strings.Count(render(t, format, r, report.Options{}), "not analysed"); n != 1 {
+			t.Errorf("%s says it %d times", format, n)
+		}
 	}
 }

@@ -138,6 +138,8 @@ func (t *text) statementRow(s *statement) []string {
 		row[6] = "failed: " + oneLine(s.failure.Code)
 	case s.run == nil:
 		row[6] = "not run"
+	case s.st.Facts.NotAnalysed != "":
+		row[6] = notAnalysed
 	}
 	if s.run != nil {
 		row[3] = duration(s.run.DurationMS)
@@ -154,6 +156,10 @@ func (t *text) statementRow(s *statement) []string {
 	}
 	return row
 }
+
+// notAnalysed marks a statement newer than the grammar: what is said of it is
+// what the server did, not what its text means.
+const notAnalysed = "not analysed"
 
 // reverse lists what the walk down and up again left behind.
 func (t *text) reverse() {
