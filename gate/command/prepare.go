@@ -110,10 +110,8 @@ func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, 
 	opt.progress = p.bytes
 	g.facts = &gate.SnapshotFacts{Source: src}
 	g.facts.Path = shownPath(top, src.Path)
-	if g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt); err != nil {
-		return fmt.Errorf("restore snapshot: %w", err)
-	}
-	return nil
+	g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt)
+	return err // says what it was about
 }
 
 // shownPath is a file's path as reports name it: relative to the repository's
