@@ -80,6 +80,53 @@ func followed(o, n *Object, tables map[string]string) bool {
 		strings.Replace(o.Name, o.Relation, n.Relation, 1) == n.Name
 }
 
+// OnlyAdds reports whether a type that changed has what it had, in the same
+// order, and more: values of an enum, attributes of a composite type. Columns
+// are objects of their own; these are words of their type's definition.
+func (c Change) OnlyAdds() bool {
+	if c.What != "changed" || c.Before.Kind != "type" {
+		return false
+	}
+	old, oldRest, _ := strings.Cut(c.Before.Definition, "\n")
+	now, nowRest, _ := strings.Cut(c.After.Definition, "\n")
+	oldWord, old, _ := strings.Cut(old, " ")
+	nowWord, now, _ := strings.Cut(now, " ")
+	if oldWord != nowWord || oldRest != nowRest || oldWord != "ENUM" && oldWord != "COMPOSITE" {
+		return false
+	}
+	rest := elements(old)
+	for _, e := range elements(now) {
+		if len(rest) > 0 && e == rest[0] {
+			rest = rest[1:]
+		}
+	}
+	return len(rest) == 0
+}
+
+// elements of a list with commas, which quotes and parentheses may hold, too.
+func elements(list string) []string {
+	var all []string
+	var quote byte
+	depth, from := 0, 0
+	for i := range len(list) {
+		switch ch := list[i]; {
+		case quote != 0:
+			if ch == quote {
+				quote = 0 // a doubled one opens it again
+			}
+		case ch == '\'' || ch == '"':
+			quote = ch
+		case ch == '(':
+			depth++
+		case ch == ')':
+			depth--
+		case ch == ',' && depth == 0:
+			all, from = append(all, strings.TrimSpace(list[from:i])), i+1
+		}
+	}
+	return append(all, strings.TrimSpace(list[from:]))
+}
+
 type key struct{ kind, name string }
 
 func (o *Object) key() key { return key{o.Kind, o.Name} }

@@ -75,3 +75,29 @@ func TestDiff(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyAdds(t *testing.T) {
+	typ := func(definition string) *snapshot.Object {
+		return &snapshot.Object{Kind: "type", Name: "public.x", Definition: definition}
+	}
+	for _, test := range []struct {
+		before, after string
+		want          bool
+	}{
+		{"ENUM 'a', 'b'\nOWNER o", "ENUM 'a', 'b', 'c'\nOWNER o", true},
+		{"ENUM 'a', 'b'\nOWNER o", "ENUM 'c', 'a', 'd', 'b'\nOWNER o", true},
+		{"ENUM 'it''s, a', 'b'", "ENUM 'it''s, a', 'b', 'c'", true},
+		{"ENUM 'a, b', 'c'", "ENUM 'a', 'b', 'c'", false},
+		{"ENUM 'a', 'b'\nOWNER o", "ENUM 'b', 'a', 'c'\nOWNER o", false},
+		{"ENUM 'a', 'b'\nOWNER o", "ENUM 'a', 'c'\nOWNER o", false},
+		{"ENUM 'a', 'b'\nOWNER o", "ENUM 'a', 'b', 'c'\nOWNER p", false},
+		{"COMPOSITE a numeric(10,2), b text", "COMPOSITE a numeric(10,2), b text, c integer", true},
+		{"COMPOSITE a numeric(10,2), b text", "COMPOSITE a numeric(12,2), b text, c integer", false},
+		{"RANGE integer", "RANGE integer, bigint", false},
+	} {
+		c := snapshot.Change{What: "changed", Before: typ(test.before), After: typ(test.after)}
+		if got := c.OnlyAdds(); got != test.want {
+			t.Errorf("%q to %q: %t", test.before, test.after, got)
+		}
+	}
+}

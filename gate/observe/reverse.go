@@ -309,6 +309,11 @@ func (h *heights) find(upChanged, downChanged, restored func(int) bool) int {
 		}
 	}
 	for k := n - 1; k >= 0; k-- {
+		if !h.real[k] && upChanged(k) {
+			return k
+		}
+	}
+	for k := n - 1; k >= 0; k-- {
 		if upChanged(k) {
 			return k
 		}

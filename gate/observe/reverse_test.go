@@ -20,7 +20,8 @@ CREATE TABLE u (id int PRIMARY KEY, t_id int REFERENCES t);
 INSERT INTO u SELECT g, g FROM generate_series(1, 100) g;
 CREATE INDEX t_n ON t (n);
 CREATE VIEW tv AS SELECT id, v FROM t;
-CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';`
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TYPE mood AS ENUM ('bad', 'good');`
 
 // Each case is a change of one or more migrations and the findings, as
 // "rule file" in order, that its reversal must bring.
@@ -91,6 +92,27 @@ var reverseCases = []struct {
 			{"ALTER TABLE t ADD COLUMN IF NOT EXISTS a int", "ALTER TABLE t ALTER COLUMN a DROP DEFAULT"},
 		},
 		findings: []string{"down-missing 1.up"},
+	},
+	{
+		name: "a neighbour that was reversed to what a forward-only one left is not to blame",
+		scripts: [][2]string{
+			{"ALTER TABLE t ALTER COLUMN v SET DEFAULT 'y'", ""},
+			{"ALTER TABLE t ALTER COLUMN v SET DEFAULT 'z'", "ALTER TABLE t ALTER COLUMN v SET DEFAULT 'y'"},
+		},
+		findings: []string{"down-missing 1.up"},
+	},
+	{
+		name:    "an enum value that was added may stay, as a column may",
+		scripts: [][2]string{{"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'fair' BEFORE 'good'", "COMMENT ON TYPE mood IS NULL"}},
+		kept:    []string{"changed type public.mood"},
+	},
+	{
+		name: "an enum whose values were put in another order is not as before",
+		scripts: [][2]string{{
+			"DROP TYPE IF EXISTS mood; CREATE TYPE mood AS ENUM ('good', 'fair', 'bad')",
+			"COMMENT ON TYPE mood IS NULL",
+		}},
+		findings: []string{"down-drift 1.down"},
 	},
 	{
 		name: "rows that a forward-only neighbour wrote are not the next one's loss",

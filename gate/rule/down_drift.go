@@ -25,7 +25,7 @@ func downDrift(c *change) []gate.Finding {
 	var places []place
 	groups := map[place][]gate.SchemaChange{}
 	for _, ch := range c.Reverse.Changes {
-		if ch.ForwardOnly || (ch.Before == nil && c.policy.Reversal != gate.Exact) {
+		if ch.ForwardOnly || (ch.Before == nil || ch.OnlyAdds()) && c.policy.Reversal != gate.Exact {
 			continue
 		}
 		p := place{ch.Migration, relationOf(ch)}
