@@ -132,7 +132,8 @@ func (l *Ledger) bool(s string) (bool, error) {
 // A ledger that keeps only its newest version cannot tell a migration that it
 // ran from one that it skipped because of a lower number. One is taken for
 // applied only where the newest version is this change's own; an added one
-// under a merged version is out of order and pending, for a rule to report.
+// under a merged version is out of order and pending, for a rule to report, and
+// so is one whose number a merged one has.
 func Pending(c *Change, ledger *Ledger) (pending, catchUp, already []migration.Migration, err error) {
 	if ledger == nil {
 		return slices.Clone(c.Added), nil, nil, nil
@@ -150,7 +151,8 @@ func Pending(c *Change, ledger *Ledger) (pending, catchUp, already []migration.M
 		applied = func(n int64) bool { return own && n > newest && n <= ledger.Last }
 	}
 	for _, m := range c.Added {
-		if applied(m.Number) {
+		taken := slices.ContainsFunc(c.Merged, func(o migration.Migration) bool { return o.Number == m.Number })
+		if applied(m.Number) && !taken { // else the ledger speaks of the merged one
 			already = append(already, m)
 		} else {
 			pending = append(pending, m)

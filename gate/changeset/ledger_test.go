@@ -99,6 +99,8 @@ func TestPending(t *testing.T) {
 		"log: out of order":                         {[]int64{1, 5}, []int64{3}, log(0, 1, 5), "3||", ""},
 		"log: applied in part":                      {[]int64{1}, []int64{2, 3}, log(0, 1, 2), "3||2", ""},
 		"log: all applied":                          {[]int64{1}, []int64{2, 3}, log(0, 1, 2, 3), "", "goose_db_version already (newest: 3)"},
+		"log: a merged one has the number":          {[]int64{1, 3}, []int64{3}, log(0, 1, 3), "3||", ""},
+		"last: a merged one has the number":         {[]int64{1, 3}, []int64{3}, last(3), "3||", ""},
 		"log: never run":                            {[]int64{1}, []int64{2}, log(), "2|1|", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
