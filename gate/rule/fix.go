@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -252,7 +253,7 @@ func (f fixer) action(a migration.Action) string {
 func (f fixer) harmless() int {
 	n := 0
 	for _, a := range f.st.Facts.Actions {
-		if a.Within == "" && f.action(a) == "" {
+		if a.Within == "" && f.action(a) == "" && !(a.Verb == migration.Create && a.Object == "table") {
 			n++
 		}
 	}
@@ -278,6 +279,15 @@ func (f fixer) alone(why string) string {
 	default:
 		return "-- outside of a transaction; " + why + "\n"
 	}
+}
+
+// step is alone with a number. goose takes no annotation with words before it.
+func (f fixer) step(n int, why string) string {
+	number := "-- " + strconv.Itoa(n) + ". "
+	if f.Layout == "goose" {
+		return number + "in a file of its own: " + why + "\n-- +goose NO TRANSACTION\n"
+	}
+	return number + strings.TrimPrefix(f.alone(why), "-- ")
 }
 
 func ifExists(yes bool) string {

@@ -96,7 +96,7 @@ func (f fixer) addKey(a migration.Action) string {
 			break
 		}
 	}
-	return text + "-- " + strconv.Itoa(step) + ". " + strings.TrimPrefix(f.alone("builds beside the traffic; drop it if it ends invalid"), "-- ") + index + ";\n" +
+	return text + f.step(step, "builds beside the traffic; drop it if it ends invalid") + index + ";\n" +
 		"-- " + strconv.Itoa(step+1) + ". takes the index over, which reads no row\n" +
 		"ALTER TABLE " + table + " ADD CONSTRAINT " + quote(name) + " " + words + " USING INDEX " + quote(name) + deferrable + ";"
 }

@@ -25,9 +25,9 @@ func (f fixer) createIndex(a migration.Action) string {
 		for i, p := range parts {
 			pschema, pbare := splitName(p)
 			pname := named(pbare, name)
-			text += fmt.Sprintf("-- %d. %s", i+2, strings.TrimPrefix(f.alone("builds beside the traffic"), "-- ")) +
+			text += f.step(2*i+2, "builds beside the traffic") +
 				head + "CONCURRENTLY " + quote(pname) + " ON " + quoteQualified(p) + tail + ";\n" +
-				"-- then\nALTER INDEX " + migration.QuoteName(schema, name) + " ATTACH PARTITION " + migration.QuoteName(pschema, pname) + ";\n"
+				fmt.Sprintf("-- %d. reads no row\nALTER INDEX ", 2*i+3) + migration.QuoteName(schema, name) + " ATTACH PARTITION " + migration.QuoteName(pschema, pname) + ";\n"
 		}
 		return strings.TrimRight(text, "\n")
 	}

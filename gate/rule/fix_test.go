@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,6 +146,10 @@ func TestFixesRun(t *testing.T) {
 					if c.comment {
 						return
 					}
+					for _, layout := range []string{"golang-migrate", "goose"} {
+						o.Layout = layout
+						checkPasted(t, layout, rule.Judge(o, only("lock-budget")).Findings[0].Fix)
+					}
 					db := database(t, server, template, fmt.Sprintf("fix_%d", i))
 					for _, st := range statements {
 						run(t, server, db, st.SQL)
@@ -172,6 +177,7 @@ func TestHeldFixRuns(t *testing.T) {
 			t.Errorf("step %d is not there once:\n%s", n, fix)
 		}
 	}
+	checkPasted(t, o.Layout, fix)
 	for _, st := range checkSQL(t, fix) {
 		run(t, server, db, st.SQL)
 	}
@@ -179,6 +185,39 @@ func TestHeldFixRuns(t *testing.T) {
 		AND (SELECT count(DISTINCT token) = 20000 AND min(channel) = 'web' FROM orders)
 		AND (SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_channel_idx'::regclass)`, fix)
 }
+
+// checkPasted puts each step of a fix into a file of its own, as somebody in a
+// hurry would, and reads it as the layout does: what refuses a transaction
+// block must not be in one.
+func checkPasted(t *testing.T, layoutName, fix string) {
+	t.Helper()
+	layout, _ := migration.ByName(layoutName)
+	files := []string{""}
+	for line := range strings.Lines(fix) {
+		if numbered.MatchString(line) {
+			files = append(files, "")
+		}
+		files[len(files)-1] += line
+	}
+	for _, text := range files {
+		name := "3_x.up.sql"
+		if layoutName == "goose" {
+			name, text = "3_x.sql", "-- +goose Up\n"+text+"\n"
+		}
+		up, _, err := layout.Parse(name, []byte(text), migration.Options{})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", layoutName, err, text)
+			continue
+		}
+		for _, st := range up.Statements {
+			if (st.Facts.NoBlock || st.Facts.MayCommit) && (up.Wrapped || layoutName != "goose" && len(up.Statements) > 1) {
+				t.Errorf("%s: in a transaction: %s\n%s", layoutName, st.Facts.Kind, text)
+			}
+		}
+	}
+}
+
+var numbered = regexp.MustCompile(`^-- \d+\. `)
 
 func only(ids ...string) gate.Policy {
 	p := rule.DefaultPolicy()
@@ -284,6 +323,16 @@ func TestPutAsideRuns(t *testing.T) {
 		{"domain", `CREATE DOMAIN d AS int`, `DROP DOMAIN d`, `SELECT 1`, `to_regtype('_deprecated_d') IS NOT NULL`},
 		{"attribute", `CREATE TYPE pair AS (a int, b int)`, `ALTER TYPE pair DROP ATTRIBUTE b`, `SELECT 1`,
 			`EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'pair'::regclass AND attname = '_deprecated_b')`},
+		{"table with names of its own", `CREATE TABLE notes (id int CONSTRAINT notes_key PRIMARY KEY, order_id bigint); CREATE INDEX notes_order ON notes (order_id)`,
+			`DROP TABLE notes`, `SELECT 1`, `to_regclass('_deprecated_notes_order') IS NOT NULL`},
+		{"column with names of its own", `ALTER TABLE users ADD COLUMN age int CONSTRAINT of_age CHECK (age > 17); CREATE INDEX users_age ON users (age)`,
+			`ALTER TABLE users DROP COLUMN age`, `INSERT INTO users VALUES (101, 'new')`, `to_regclass('users_age') IS NULL`},
+		{"column whose index is dropped already", `ALTER TABLE users ADD COLUMN age int; CREATE INDEX users_age ON users (age)`,
+			`DROP INDEX users_age; ALTER TABLE users DROP COLUMN age`, `DROP INDEX users_age`, `true`},
+		{"partition", `CREATE TABLE parts_9 PARTITION OF parts FOR VALUES FROM (9000) TO (9999)`, `DROP TABLE parts_9`, `SELECT 1`,
+			`(SELECT NOT relispartition FROM pg_class WHERE relname = '_deprecated_parts_9')`},
+		{"indexed materialized view", `CREATE MATERIALIZED VIEW m AS SELECT 1 AS id; CREATE UNIQUE INDEX m_id ON m (id)`, `DROP MATERIALIZED VIEW m`, `SELECT 1`,
+			`to_regclass('_deprecated_m') IS NOT NULL`},
 		{"materialized view", `CREATE MATERIALIZED VIEW m AS SELECT 1`, `DROP MATERIALIZED VIEW m`, `SELECT 1`, `to_regclass('_deprecated_m') IS NOT NULL`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func (d *down) narrows(a migration.Action) *harm {
 		lost:     reason,
 		evidence: map[string]any{"from_type": t.typ, "to_type": a.Type},
 		fix: "keep the wider type: the old path reads it as well; " +
-			"leave the statement out, which makes the down script a no-op for this column",
+			"put the change of type into a migration of its own with an empty down script, which declares it forward-only",
 	}
 }
 
