@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -49,6 +50,9 @@ func cause(f *gate.Failure) string {
 	return s
 }
 
+// missingRole tells roles from what else has no name: they share a SQLSTATE.
+var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
+
 // remedy is a next step for the failures that have a well-known one, else the
 // server's hint.
 func (c *change) remedy(f *gate.Failure) string {
@@ -61,6 +65,11 @@ func (c *change) remedy(f *gate.Failure) string {
 	case "55P04":
 		return "a new enum value can be used only after the transaction that added it: " +
 			"move the statement that uses it into a migration of its own"
+	case "42704":
+		if m := missingRole.FindStringSubmatch(f.Message); m != nil {
+			return "a dump of one database does not list roles: where production has this one, name it with --role " + m[1] +
+				" (or under roles: in the configuration)"
+		}
 	case "55P03":
 		return "the lock_timeout ran out; nothing else was running here, so look for a second connection, " +
 			"or a lock this very migration holds elsewhere"

@@ -163,6 +163,13 @@ func TestLockBudget(t *testing.T) {
 				}
 			},
 			want: []string{`error .* public\.parts with 3 partitions: writes blocked for up to 509 ms, budget 200 ms`}},
+		{name: "several partitions without their root go by its name", up: "DO $$ BEGIN EXECUTE 'x'; END $$",
+			facts: func(o *gate.Observation) {
+				for _, p := range []string{"public.parts_1", "public.parts_2"} {
+					lock(o, 0, 0, p, "SHARE", 500, 509, 509)
+				}
+			},
+			want: []string{`error .* public\.parts with 2 partitions: writes blocked for up to 509 ms, budget 200 ms`}},
 		{name: "a wide interval is told", up: "VACUUM FULL orders",
 			facts: func(o *gate.Observation) { lock(o, 0, 0, "public.orders", "ACCESS EXCLUSIVE", 180.9, 340, 340) },
 			want:  []string{`error .* for up to 340 ms \(at least 180 ms\), budget 200 ms`}},
@@ -405,6 +412,12 @@ func TestMigrationFailed(t *testing.T) {
 		if f := rule.Judge(o, only("migration-failed")).Findings[0]; !strings.Contains(f.Fix, want) {
 			t.Errorf("%s: %s", layout, f.Fix)
 		}
+	}
+
+	o = world(t, "GRANT SELECT ON orders TO reporting")
+	o.Migrations[0].Apply.Failure = &gate.Failure{Code: "42704", Message: `role "reporting" does not exist`}
+	if f := rule.Judge(o, only("migration-failed")).Findings[0]; !strings.Contains(f.Fix, "--role reporting ") {
+		t.Errorf("fix: %s", f.Fix)
 	}
 }
 

@@ -40,6 +40,7 @@ func judged(w gate.LockWindow) bool {
 // partitions).
 type hold struct {
 	gate.LockWindow
+	root  string // the partitioned table on top, or the table itself
 	over  []breach
 	parts []gate.LockWindow
 }
@@ -73,7 +74,7 @@ func (c *change) holds(windows []gate.LockWindow) []hold {
 			)
 		})
 		for len(rest) > 0 {
-			h := hold{LockWindow: rest[0], over: c.breaches(rest[0], rest[0].AtMostMS)}
+			h := hold{LockWindow: rest[0], root: p.table, over: c.breaches(rest[0], rest[0].AtMostMS)}
 			var apart []gate.LockWindow
 			for _, w := range rest[1:] {
 				if within(c.breaches(w, w.AtMostMS), h.over) && w.AtLeastMS <= h.AtMostMS {
@@ -122,7 +123,11 @@ func (h hold) name() string {
 	for _, p := range h.parts {
 		tables[p.Table] = true
 	}
-	return onTree(h.Table, len(tables)-1)
+	if len(tables) == 1 {
+		return h.Table
+	}
+	delete(tables, h.root)
+	return onTree(h.root, len(tables))
 }
 
 // impacts are the words for what is blocked too long.
