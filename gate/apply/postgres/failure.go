@@ -28,6 +28,20 @@ func failure(n int, st *migration.Statement, e *pgconn.PgError) *gate.Failure {
 	return f
 }
 
+// lacking tells refusals that say something of the gate's server and nothing of
+// the migration: a healthier one would have run it.
+func lacking(st *migration.Statement, e *pgconn.PgError) error {
+	switch {
+	// 58P01 before PostgreSQL 15
+	case st.Facts.Kind == "CREATE EXTENSION" && (e.Code == "0A000" || e.Code == "58P01"):
+		return fmt.Errorf("%w: the gate's own server lacks it: where production has it, install its package beside that server, "+
+			"or name an image that has it with --image", e)
+	case e.Code == "53100", e.Code == "58030":
+		return fmt.Errorf("the gate's own server gave up: %w", e)
+	}
+	return nil
+}
+
 // place is the line and column, both from 1, of the character at an index into
 // the statement. The server counts characters; a CR is one.
 func place(st *migration.Statement, index int) (line, column int) {

@@ -242,6 +242,9 @@ func (s *Session) result(ctx context.Context, n int, how string, sent time.Time,
 		if !ok {
 			return r, fmt.Errorf("run %s: %w", st.Facts.Kind, err)
 		}
+		if err := lacking(st, refusal); err != nil {
+			return r, err
+		}
 		r.Failure, r.Ended = failure(n, st, refusal), true
 		return r, s.leave(ctx)
 	}
