@@ -7,6 +7,8 @@
 #   DEMO_KEEP=1           keep the repository and the snapshot, to play with
 #   DEMO_IMAGE=postgres   the image that makes the snapshot where this machine
 #                         has no PostgreSQL programs but a Docker engine
+#
+# With neither, the snapshot is the same database as plain SQL.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -25,7 +27,7 @@ cleanup() {
   trap - EXIT INT TERM HUP
   stop_server || true
   if [ -n "${DEMO_KEEP:-}" ]; then
-    printf '\nkept: %s (the repository: cd %s/shop; the snapshot: ../orders.dump)\n' "$work" "$work" >&2
+    printf '\nkept: %s (the repository: cd %s/shop; the snapshot: ../%s)\n' "$work" "$work" "${snapshot:-}" >&2
   else
     rm -rf "$work"
   fi
@@ -67,7 +69,7 @@ start_local() {
 start_docker() {
   id=$(docker run -d --rm --shm-size 512m -e POSTGRES_HOST_AUTH_METHOD=trust -e POSTGRES_USER=demo "$image" \
     -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off -c max_wal_size=8GB -c maintenance_work_mem=256MB) ||
-    die "the container of $image did not start"
+    { [ -z "${DEMO_IMAGE:-}" ] || die "the container of $image did not start"; return 1; }
   as() { docker exec -i -e PGHOST=127.0.0.1 -e PGUSER=demo -e PGDATABASE="${db:-postgres}" "$id" "$@"; }
   stop_server() { docker rm -f "$id" >/dev/null 2>&1; }
   local i
@@ -84,27 +86,32 @@ fi
 if [ -n "$bin" ] && [ -z "${DEMO_IMAGE:-}" ]; then
   say "A snapshot of an order database, made by PostgreSQL $("$bin/pg_dump" --version | awk '{print $3}') in a private directory"
   start_local "$bin"
-elif command -v docker >/dev/null && docker info >/dev/null 2>&1; then
+elif command -v docker >/dev/null && docker info >/dev/null 2>&1 && start_docker; then
   say "A snapshot of an order database, made in a container of $image"
-  start_docker
 else
-  die 'this needs PostgreSQL programs, or a Docker engine, to make the snapshot with: sudo apt-get install postgresql, brew install postgresql, …'
+  say 'A snapshot of an order database, as plain SQL: here is neither a pg_dump nor a container to run it in'
+  echo 'skipped: pg_dump (to have it: sudo apt-get install postgresql, brew install postgresql, …)'
 fi
 
 # --- the snapshot ------------------------------------------------------------
 
-began=$SECONDS
-as psql -qX -c 'CREATE ROLE shop' -c 'CREATE DATABASE shop OWNER shop'
-db=shop
-for f in "$here"/main/*.up.sql; do as psql -qX -v ON_ERROR_STOP=1 -c 'SET ROLE shop' -f - <"$f"; done
-as psql -qX -v ON_ERROR_STOP=1 -v orders="$orders" -f - <"$here/orders.sql" >/dev/null
-as psql -qXAt -c "SELECT format('%-12s %s rows, %s', relname, reltuples::bigint, pg_size_pretty(pg_total_relation_size(oid)))
-  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 10 ORDER BY reltuples DESC"
-as pg_dump -Fc -Z1 >"$work/orders.dump"
-stop_server
-stop_server() { :; }
-rm -rf "$work/server"
-printf 'orders.dump  %s, made in %s s\n' "$(du -h "$work/orders.dump" | cut -f1)" $((SECONDS - began))
+began=$SECONDS snapshot=orders.dump
+if declare -F as >/dev/null; then
+  as psql -qX -c 'CREATE ROLE shop' -c 'CREATE DATABASE shop OWNER shop'
+  db=shop
+  for f in "$here"/main/*.up.sql; do as psql -qX -v ON_ERROR_STOP=1 -c 'SET ROLE shop' -f - <"$f"; done
+  as psql -qX -v ON_ERROR_STOP=1 -v orders="$orders" -f - <"$here/orders.sql" >/dev/null
+  as psql -qXAt -c "SELECT format('%-12s %s rows, %s', relname, reltuples::bigint, pg_size_pretty(pg_total_relation_size(oid)))
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 10 ORDER BY reltuples DESC"
+  as pg_dump -Fc -Z1 >"$work/$snapshot"
+  stop_server
+  stop_server() { :; }
+  rm -rf "$work/server"
+else # whoever restores it makes the rows, and owns them
+  snapshot=orders.sql
+  cat "$here"/main/*.up.sql - >"$work/$snapshot" < <(sed -e "s/:orders\\b/$orders/g" -e '/^SET ROLE/d; /^RESET ROLE/d' "$here/orders.sql")
+fi
+printf '%s  %s, made in %s s\n' "$snapshot" "$(du -h "$work/$snapshot" | cut -f1)" $((SECONDS - began))
 
 # --- the repository ----------------------------------------------------------
 
@@ -130,8 +137,8 @@ gate() { # BRANCH EXIT-CODE TITLE [RULE-EXPECTED…]
   shift 3
   git checkout -q "$branch"
   git diff --stat main -- migrations | sed '$d'
-  printf '$ migration-gate check --dir migrations --snapshot ../orders.dump --format text --format json=../%s.json\n\n' "$branch"
-  (cd "$shop" && "$top/bin/migration-gate" check --dir migrations --snapshot ../orders.dump --format text --format "json=../$branch.json") || code=$?
+  printf '$ migration-gate check --dir migrations --snapshot ../%s --format text --format json=../%s.json\n\n' "$snapshot" "$branch"
+  (cd "$shop" && "$top/bin/migration-gate" check --dir migrations --snapshot "../$snapshot" --format text --format "json=../$branch.json") || code=$?
   printf '\nexit code %s\n' "$code"
   [ "$code" = "$want" ] || die "the $branch change must end with exit code $want, not $code"
   for rule in "$@"; do
