@@ -122,7 +122,11 @@ type StatementRun struct {
 	ToCommitMS float64 `json:"to_commit_ms,omitempty"`
 	// InvalidIndexes names indexes it left behind invalid.
 	InvalidIndexes []string `json:"invalid_indexes,omitempty"`
-	LockTimeout    string   `json:"lock_timeout,omitempty"`
+	// TickerOnly: it may end transactions of its own (CALL, a DO that commits),
+	// so no boundary sample saw their locks, and one that lasted less than the
+	// ticker's gap may be missing.
+	TickerOnly  bool   `json:"ticker_only,omitempty"`
+	LockTimeout string `json:"lock_timeout,omitempty"`
 }
 
 // Rewrite is a file of a relation that was written anew (its relfilenode

@@ -91,3 +91,24 @@ SELECT pg_sleep(0.05);`, ""))
 		t.Errorf("row locks on %v, want %v", got, want)
 	}
 }
+
+// TestTickerOnly: what commits on its way has no boundary inside, which its
+// run must say; anything else has one.
+func TestTickerOnly(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], "CREATE TABLE t (id int)")
+	for sql, want := range map[string]bool{
+		"DO $$ BEGIN ALTER TABLE t ADD COLUMN a int; COMMIT; ALTER TABLE t ADD COLUMN b int; END $$": true,
+		"DO $$ BEGIN ALTER TABLE t ADD COLUMN a int; END $$":                                         false,
+		"ALTER TABLE t ADD COLUMN a int":                                                             false,
+		"BEGIN; ALTER TABLE t ADD COLUMN a int; COMMIT":                                              false,
+	} {
+		run := applied(t, lab.clone(t), change(t, 1, sql, "")).Migrations[0].Apply
+		got := false
+		for _, s := range run.Statements {
+			got = got || s.TickerOnly
+		}
+		if run.Failure != nil || got != want {
+			t.Errorf("%s: ticker only %v, want %v (failure %v)", sql, got, want, run.Failure)
+		}
+	}
+}

@@ -102,7 +102,30 @@ func (m *model) caveats() []string {
 		}
 		cs = append(cs, c)
 	}
+	if c := m.tickerOnly(); c != "" {
+		cs = append(cs, c)
+	}
 	return cs
+}
+
+// tickerOnly names the statements whose locks nothing but repeated looks saw.
+func (m *model) tickerOnly() string {
+	var at []string
+	for i := range m.statements {
+		if s := &m.statements[i]; s.run != nil && s.run.TickerOnly {
+			at = append(at, fmt.Sprintf("%s:%d", oneLine(s.st.File), s.st.Line))
+		}
+	}
+	if len(at) == 0 {
+		return ""
+	}
+	const most = 3
+	c := "TICKER ONLY: " + strings.Join(at[:min(len(at), most)], ", ")
+	if len(at) > most {
+		c += fmt.Sprintf(" and %s more", number(int64(len(at)-most)))
+	}
+	return c + " may commit on the way, where no sample can be taken between statements; locks shorter than " +
+		duration(ms(m.obs.Resolution.MaxGap)) + " may be missing here"
 }
 
 func engineName(s string) string {

@@ -386,6 +386,8 @@ func (m *model) headline() string {
 			s += ", budget " + duration(w.budgetMS)
 		}
 		s += ")"
+	} else if m.applied() && durations(m.obs) == durationsNone && m.tickerOnly() != "" {
+		s += "; no lock was seen that blocked reads or writes of a table"
 	} else if m.applied() && durations(m.obs) == durationsNone {
 		s += "; no lock blocked reads or writes of a table"
 	}

@@ -298,3 +298,20 @@ func TestNotAnalysed(t *testing.T) {
 		}
 	}
 }
+
+// What only the ticker could watch is said, and where.
+func TestTickerOnlyIsSaid(t *testing.T) {
+	r := crafted()["pass"]
+	r.Observation.Migrations = slices.Clone(r.Observation.Migrations)
+	m := &r.Observation.Migrations[0]
+	run := *m.Apply
+	run.Statements = slices.Clone(run.Statements)
+	run.Statements[0].TickerOnly = true
+	m.Apply = &run
+	for _, format := range []string{"text", "markdown"} {
+		out := render(t, format, r, report.Options{Width: 400})
+		if !strings.Contains(out, "TICKER ONLY") || !strings.Contains(out, m.Up.Statements[0].File) {
+			t.Errorf("%s does not say it:\n%s", format, out)
+		}
+	}
+}
