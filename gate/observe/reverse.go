@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -278,7 +279,31 @@ func (h *heights) object(ob snapshot.Object) int {
 	return h.find(
 		func(k int) bool { return h.schema.up[k][key] != h.schema.up[k+1][key] },
 		func(k int) bool { return h.schema.down[k][key] != h.schema.down[k+1][key] },
-		func(k int) bool { return h.schema.down[k][key] == h.schema.up[k][key] })
+		func(k int) bool {
+			return h.schema.down[k][key] == h.schema.up[k][key] ||
+				undoes(words(h.schema.up[k][key]), words(h.schema.up[k+1][key]), words(h.schema.down[k+1][key]), words(h.schema.down[k][key]))
+		})
+}
+
+// undoes reports whether the step from c to d takes back what the one from a
+// to b did: what a neighbour changed in between stays, and is not theirs.
+func undoes(a, b, c, d map[string]int) bool {
+	for _, m := range []map[string]int{a, b, c, d} {
+		for w := range m {
+			if d[w]-c[w] != a[w]-b[w] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func words(definition string) map[string]int {
+	m := map[string]int{}
+	for _, w := range strings.Fields(definition) {
+		m[w]++
+	}
+	return m
 }
 
 // table finds the migration answerable for a difference in rows.
@@ -290,7 +315,21 @@ func (h *heights) table(name string) int {
 	return h.find(
 		func(k int) bool { return !same(h.rows.up[k], h.rows.up[k+1]) },
 		func(k int) bool { return !same(h.rows.down[k], h.rows.down[k+1]) },
-		func(k int) bool { return same(h.rows.down[k], h.rows.up[k]) })
+		func(k int) bool {
+			return same(h.rows.down[k], h.rows.up[k]) ||
+				undoes(rows(h.rows.up[k][name]), rows(h.rows.up[k+1][name]), rows(h.rows.down[k+1][name]), rows(h.rows.down[k][name]))
+		})
+}
+
+func rows(d snapshot.DataDiff) map[string]int {
+	m := map[string]int{"missing": int(d.Missing), "added": int(d.Added)}
+	if d.Now != d.Table { // a table that does not differ has no names here
+		m["now "+d.Now] = 1
+	}
+	for _, c := range d.GoneColumns {
+		m["gone "+c] = 1
+	}
+	return m
 }
 
 // find picks, from the top: a down script that changed the thing and did not

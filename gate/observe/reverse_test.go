@@ -102,6 +102,31 @@ var reverseCases = []struct {
 		findings: []string{"down-missing 1.up"},
 	},
 	{
+		name: "what a later forward-only one changed in the same column is not the reversed one's drift",
+		scripts: [][2]string{
+			{"ALTER TABLE t ALTER COLUMN v SET DEFAULT 'y'", "ALTER TABLE t ALTER COLUMN v SET DEFAULT 'x'"},
+			{"ALTER TABLE t ALTER COLUMN v DROP NOT NULL", ""},
+		},
+		findings: []string{"down-missing 2.up"},
+	},
+	{
+		name: "a down that undoes something else is, beside a forward-only neighbour, too",
+		scripts: [][2]string{
+			{"ALTER TABLE t ALTER COLUMN v SET DEFAULT 'y'", "ALTER TABLE t ALTER COLUMN v SET DEFAULT 'z'"},
+			{"ALTER TABLE t ALTER COLUMN v DROP NOT NULL", ""},
+		},
+		findings: []string{"down-drift 1.down", "down-missing 2.up"},
+	},
+	{
+		name: "rows that a later forward-only one deleted are not the loss of one that put its own back",
+		scripts: [][2]string{
+			{"CREATE TABLE IF NOT EXISTS aside (LIKE u); WITH d AS (DELETE FROM u WHERE id <= 10 RETURNING *) INSERT INTO aside SELECT * FROM d",
+				"INSERT INTO u SELECT * FROM aside WHERE id NOT IN (SELECT id FROM u)"},
+			{"DELETE FROM u WHERE id > 90", ""},
+		},
+		findings: []string{"down-missing 2.up"},
+	},
+	{
 		name:    "an enum value that was added may stay, as a column may",
 		scripts: [][2]string{{"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'fair' BEFORE 'good'", "COMMENT ON TYPE mood IS NULL"}},
 		kept:    []string{"changed type public.mood"},
