@@ -122,7 +122,7 @@ func restore(ch gate.SchemaChange) string {
 		return fmt.Sprintf("rename %s %s back to %s in the down script", o.Kind, ch.After.Name, o.Name)
 	default:
 		return fmt.Sprintf("let the down script bring back %s %s: %s\n"+
-			"(or leave the down script empty, which declares the migration forward-only)", o.Kind, o.Name, o.Definition)
+			"(or declare it forward-only: put it into a migration of its own with an empty down script)", o.Kind, o.Name, o.Definition)
 	}
 }
 

@@ -30,6 +30,9 @@ func (c *change) fixHeld(h hold) string {
 	if !ok {
 		return ""
 	}
+	if slices.ContainsFunc(st.Facts.Actions, dropsView) {
+		return c.fixViewHeld(h)
+	}
 	steps := []string{"-- 1. only what needs the lock; lock_timeout keeps a wait for it from queueing everybody else\n" +
 		"SET LOCAL lock_timeout = '2s';\n" + c.quoteStatement(st)}
 	const most = 5
@@ -54,6 +57,37 @@ func (c *change) fixHeld(h hold) string {
 	}
 	if rest := len(h.HeldDuring) - shown; shown == most && rest > 0 {
 		steps = append(steps, "-- … and "+plural(int64(rest), "more statement", "more statements"))
+	}
+	return strings.Join(steps, "\n")
+}
+
+// dropsView: the statement takes away what a later one is meant to make again.
+func dropsView(a migration.Action) bool {
+	return a.Verb == migration.Drop && strings.HasSuffix(a.Object, "view")
+}
+
+// fixViewHeld takes what is slow out from between DROP VIEW and CREATE VIEW.
+// Those two stay together, or there is no view in the meantime.
+func (c *change) fixViewHeld(h hold) string {
+	steps := []string{"-- keep dropping and making the view in one migration, and nothing slow between the two;",
+		"-- what ran under it, by itself:"}
+	n := 0
+	for s := h.Statement + 1; s < len(c.Migrations[h.Migration].Up.Statements); s++ {
+		later, _ := c.up(h.Migration, s)
+		if later.Facts.Control != "" || !c.heldDuring(h.LockWindow, h.Migration, s) {
+			continue
+		}
+		if step, gentler := c.gentler(h.Migration, s); gentler || changesRows(later) {
+			if !strings.HasPrefix(step, "-- 1. ") {
+				step = "-- 1. a migration of its own\n" + step
+			}
+			steps = append(steps, renumbered(step, n))
+			n = lastStep(steps[len(steps)-1])
+		}
+	}
+	if n == 0 {
+		steps = steps[:1]
+		steps[0] = strings.TrimSuffix(steps[0], ";")
 	}
 	return strings.Join(steps, "\n")
 }

@@ -296,6 +296,17 @@ func TestLockHeldAcrossStatements(t *testing.T) {
 		`error lock-budget .*:1 .*`, `warning lock-held-across-statements .*:1 .*`, `error lock-budget .*:3 .*`)
 }
 
+// A view that is dropped has to be made again in the same migration.
+func TestHeldViewStaysWhole(t *testing.T) {
+	o := world(t, "DROP VIEW v;\nALTER TABLE orders ALTER COLUMN total TYPE bigint;\nCREATE VIEW v AS SELECT total FROM orders;")
+	run1(&o, 1).Rewrites = []gate.Rewrite{{Table: "public.orders", Part: "heap", Existing: true}}
+	lock(&o, 0, 2, "public.v", "ACCESS EXCLUSIVE", 1200, 1200, 1)
+	fix := rule.Judge(o, only("lock-held-across-statements")).Findings[0].Fix
+	if strings.Contains(fix, "DROP VIEW") || !strings.Contains(fix, "\n-- 1. a new column beside the old one") {
+		t.Errorf("fix:\n%s", fix)
+	}
+}
+
 func TestTableRewrite(t *testing.T) {
 	o := world(t, "ALTER TABLE orders ALTER total TYPE bigint;\nREINDEX TABLE orders;\nTRUNCATE orders;\nREFRESH MATERIALIZED VIEW daily;\nALTER TABLE parts ADD c serial;\nSELECT 1")
 	heap := func(n int, table string) *gate.Rewrite {
