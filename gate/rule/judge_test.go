@@ -248,28 +248,6 @@ func TestLockBudgetEvidence(t *testing.T) {
 	}
 }
 
-// TestNotMeasuredEvidence: one notice for all, with each lock and each table
-// once, and what to give the gate.
-func TestNotMeasuredEvidence(t *testing.T) {
-	o := world(t, "ALTER TABLE orders ADD a int;\nALTER TABLE orders ADD b int")
-	o.Snapshot, o.Tables = nil, nil
-	lock(&o, 0, 1, "public.orders", "ACCESS EXCLUSIVE", 1, 2, 2)
-	lock(&o, 1, 1, "public.orders", "SHARE", 3, 4, 4)
-	findings := rule.Judge(o, only("lock-budget")).Findings
-	expect(t, findings, `notice lock-budget .*:1 public\.orders: 2 blocking locks taken by this script, durations not measured: no snapshot, and the table is empty here`)
-	f := findings[0]
-	want := map[string]any{"size": "unknown", "not_measured": []map[string]any{
-		{"relation": "public.orders", "mode": "ACCESS EXCLUSIVE", "blocks": modes["ACCESS EXCLUSIVE"], "line": 1, "at_least_ms": 1.0, "at_most_ms": 2.0},
-		{"relation": "public.orders", "mode": "SHARE", "blocks": modes["SHARE"], "line": 2, "at_least_ms": 3.0, "at_most_ms": 4.0},
-	}}
-	if diff := cmp.Diff(want, f.Evidence); diff != "" {
-		t.Error(diff)
-	}
-	if !strings.Contains(f.Fix, "--snapshot") {
-		t.Errorf("fix: %s", f.Fix)
-	}
-}
-
 func TestLockHeldAcrossStatements(t *testing.T) {
 	const up = "ALTER TABLE orders ADD COLUMN state text;\nUPDATE orders SET state = 'x';\nCREATE INDEX ON orders (state);"
 	o := world(t, up)
