@@ -222,10 +222,10 @@ func (l *loader) copy(ctx context.Context, sql string, data io.Reader) error {
 // extension makes one as whoever would own it in production: a trusted one
 // belongs to the migrating role, any other to the administrator, since the
 // owner of an extension's functions may call what is closed to all others.
-func (l *loader) extension(ctx context.Context, sql string) error {
+func (l *loader) extension(ctx context.Context, sql string) (err error) {
 	name := unquote(extension.FindStringSubmatch(sql)[1])
 	var trusted bool
-	err := l.c.QueryRow(ctx, `SELECT coalesce(bool_or(trusted), false) FROM pg_catalog.pg_available_extension_versions WHERE name = $1`, name).Scan(&trusted)
+	err = l.c.QueryRow(ctx, `SELECT coalesce(bool_or(trusted), false) FROM pg_catalog.pg_available_extension_versions WHERE name = $1`, name).Scan(&trusted)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,11 @@ func (l *loader) extension(ctx context.Context, sql string) error {
 		if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
 			return err
 		}
-		defer l.c.Exec(ctx, "SET ROLE "+Owner)
+		defer func() {
+			if _, again := l.c.Exec(ctx, "SET ROLE "+Owner); err == nil {
+				err = again // what follows must not run as the administrator
+			}
+		}()
 	}
 	err = l.c.PgConn().Exec(ctx, sql).Close()
 	var pgErr *pgconn.PgError
