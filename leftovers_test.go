@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A sleeper is a run of check that has come to a statement which sleeps.
+// A sleeper is a run of check that has come to the phase it was wanted in.
 type sleeper struct {
 	*exec.Cmd
 	repo, work string
@@ -37,8 +37,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// asleep starts check in a new repository and waits until its migration runs.
-func asleep(t *testing.T, args ...string) *sleeper {
+// asleep starts check in a new repository and waits until a phase begins,
+// which does not end by itself where scripts run in it.
+func asleep(t *testing.T, phase string, args ...string) *sleeper {
 	t.Helper()
 	s := &sleeper{repo: t.TempDir(), work: scratch(t), stderr: new(lockedBuffer)}
 	git := func(args ...string) {
@@ -54,8 +55,14 @@ func asleep(t *testing.T, args ...string) *sleeper {
 	if err := os.Mkdir(filepath.Join(s.repo, "migrations"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.repo, "migrations", "1_sleep.up.sql"), []byte("SELECT pg_sleep(300);\n"), 0o644); err != nil {
-		t.Fatal(err)
+	up, down := "SELECT pg_sleep(300);\n", "SELECT pg_sleep(300);\n"
+	if phase == "reverse" {
+		up = "SELECT 1;\n"
+	}
+	for name, sql := range map[string]string{"1_sleep.up.sql": up, "1_sleep.down.sql": down} {
+		if err := os.WriteFile(filepath.Join(s.repo, "migrations", name), []byte(sql), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.Cmd = s.tool(t, append([]string{"check", "--base", "main"}, args...)...)
 	s.Stderr = s.stderr
@@ -63,9 +70,9 @@ func asleep(t *testing.T, args ...string) *sleeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Process.Kill() })
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.stderr.String(), "\napply"); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.stderr.String(), "\n"+phase+"\n"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("check did not come to the migration:\n%s", s.stderr)
+			t.Fatalf("check did not come to the phase %q:\n%s", phase, s.stderr)
 		}
 	}
 	return s
@@ -104,14 +111,19 @@ func TestNothingIsLeft(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: needs /proc to see which processes are left")
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		t.Run(sig.String(), func(t *testing.T) {
+	for _, tt := range []struct {
+		signal syscall.Signal
+		phase  string
+	}{
+		{syscall.SIGTERM, "start server"}, {syscall.SIGINT, "apply"}, {syscall.SIGTERM, "apply"}, {syscall.SIGINT, "reverse"},
+	} {
+		t.Run(tt.signal.String()+" in "+tt.phase, func(t *testing.T) {
 			t.Parallel()
-			s := asleep(t, "--format", "json=report.json")
-			if len(s.servers(t)) == 0 {
+			s := asleep(t, tt.phase, "--format", "json=report.json")
+			if tt.phase != "start server" && len(s.servers(t)) == 0 {
 				t.Fatal("no server runs where it was expected, so this test proves nothing")
 			}
-			_ = s.Process.Signal(sig)
+			_ = s.Process.Signal(tt.signal)
 			_ = s.Wait()
 			if code := s.ProcessState.ExitCode(); code != 130 {
 				t.Errorf("exit code %d, want 130\n%s", code, s.stderr)
@@ -121,14 +133,14 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 			empty(t, s.work)
 			report, err := os.ReadFile(filepath.Join(s.repo, "report.json"))
-			if err != nil || !bytes.Contains(report, []byte(`"verdict": "error"`)) {
+			if err != nil || !bytes.Contains(report, []byte(`"verdict": "error"`)) || !bytes.Contains(report, []byte("during "+tt.phase)) {
 				t.Errorf("the report of an interrupted run: %v\n%s", err, report)
 			}
 		})
 	}
 	t.Run("killed", func(t *testing.T) {
 		t.Parallel()
-		s := asleep(t)
+		s := asleep(t, "apply")
 		_ = s.Process.Kill()
 		_ = s.Wait()
 		if len(s.servers(t)) == 0 {
