@@ -87,11 +87,6 @@ func TestFacts(t *testing.T) {
 		{"all rows", "CREATE TABLE few AS SELECT * FROM p", "scan p 5000", ""},
 		{"each statement its own", "ALTER TABLE c ADD CHECK (x > 0); ALTER TABLE p ADD CHECK (n >= 0)", "scan p 5000", ""},
 		{"new table", "CREATE TABLE fresh AS SELECT 1 AS i; ALTER TABLE fresh ALTER i TYPE bigint", "file fresh, scan fresh 1", ""},
-		{"undone to a savepoint", "BEGIN; SAVEPOINT x; ALTER TABLE c ALTER p_id TYPE bigint; ROLLBACK TO x; ALTER TABLE c ADD COLUMN y int; COMMIT", "", ""},
-		{"at a savepoint", "BEGIN; ALTER TABLE c ALTER p_id TYPE bigint; SAVEPOINT x; ALTER TABLE p ADD COLUMN y int; ROLLBACK TO x; COMMIT", "", ""},
-		{"again after a savepoint", "BEGIN; SAVEPOINT x; ALTER TABLE c ALTER p_id TYPE bigint; ROLLBACK TO x; ALTER TABLE c ALTER p_id TYPE bigint; SELECT 1; COMMIT", "", ""},
-		{"after a rollback", "BEGIN; ALTER TABLE c ALTER p_id TYPE bigint; ROLLBACK; ALTER TABLE c ADD COLUMN y int", "", ""},
-		{"after a commit", "BEGIN; ALTER TABLE c ALTER p_id TYPE bigint; COMMIT; ALTER TABLE c ADD COLUMN y int", "", ""},
 		{"a failure", "ALTER TABLE c ALTER p_id TYPE bigint; INSERT INTO c VALUES (1)", "", "23505"},
 		{"a failing rewrite", "ALTER TABLE c ADD COLUMN y int; ALTER TABLE toasted ALTER doc TYPE int USING doc::int", "", "22P02"},
 		{"in a DO", "DO $$ BEGIN ALTER TABLE c ALTER p_id TYPE bigint; END $$", "file c, file c_pkey, file c_x, scan c 3000", ""},
@@ -111,6 +106,49 @@ func TestFacts(t *testing.T) {
 					t.Fatalf("SQLSTATE %q (%s), want %q", got.code, got.message, c.code)
 				}
 				if diff := cmp.Diff(c.want, l.describe(got.facts[len(got.facts)-1])); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+	})
+}
+
+// TestFactsOfEach: a file is new to the statement that wrote it, and to none of
+// those that come after, keep it, undo it or bring the old one back.
+func TestFactsOfEach(t *testing.T) {
+	const retype, written = "ALTER TABLE c ALTER p_id TYPE bigint", "file c, file c_pkey, file c_x, scan c 3000"
+	cases := []struct {
+		name string
+		sql  []string
+		want []string
+	}{
+		{"undone to a savepoint", []string{"BEGIN", "SAVEPOINT x", retype, "ROLLBACK TO x", "ALTER TABLE c ADD COLUMN y int", "COMMIT"},
+			[]string{"", "", written, "", "", ""}},
+		{"undone under a lock that stays", []string{"BEGIN", "LOCK TABLE c", "SAVEPOINT x", retype, "ROLLBACK TO x", "ALTER TABLE c ADD COLUMN y int", "COMMIT"},
+			[]string{"", "", "", written, "", "", ""}},
+		{"again after a savepoint", []string{"BEGIN", "SAVEPOINT x", retype, "ROLLBACK TO x", retype, "SELECT 1", "COMMIT"},
+			[]string{"", "", written, "", written, "", ""}},
+		{"kept past a savepoint", []string{"BEGIN", retype, "SAVEPOINT x", "ALTER TABLE c ADD COLUMN y int", "ROLLBACK TO x", "COMMIT"},
+			[]string{"", written, "", "", "", ""}},
+		{"after a rollback", []string{"BEGIN", retype, "ROLLBACK", "ALTER TABLE c ADD COLUMN y int"}, []string{"", written, "", ""}},
+		{"after a commit", []string{"BEGIN", retype, "COMMIT", "ALTER TABLE c ADD COLUMN y int"}, []string{"", written, "", ""}},
+	}
+	onEveryMajor(t, func(t *testing.T, server *snapshot.Target) {
+		l := newLab(t, server, "")
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				l.reset(big)
+				l.exec("VACUUM ANALYZE")
+				l.exec("SELECT pg_stat_force_next_flush()")
+				got := walk(t, l.open(t), script(t, strings.Join(c.sql, "; ")))
+				if got.code != "" {
+					t.Fatalf("SQLSTATE %s: %s", got.code, got.message)
+				}
+				var each []string
+				for _, f := range got.facts {
+					each = append(each, l.describe(f))
+				}
+				if diff := cmp.Diff(c.want, each); diff != "" {
 					t.Error(diff)
 				}
 			})
