@@ -144,3 +144,21 @@ func TestDriftEvidence(t *testing.T) {
 		t.Errorf("fix: %s", findings[0].Fix)
 	}
 }
+
+// TestLossEvidence has a key for each thing that is known, and none for others.
+func TestLossEvidence(t *testing.T) {
+	o := reversed(t, "ALTER TABLE orders RENAME COLUMN note TO _deprecated_note", nil)
+	o.Reverse.Losses = []gate.DataChange{
+		{Table: "public.a", Now: "public.a", RowsBefore: 9, Missing: 2, Added: 1, Examples: []string{"id=1"}, File: downFile, Line: 1},
+		{Table: "public.b", Now: "public._deprecated_b", RowsBefore: 5, Missing: 5, GoneColumns: []string{"note"}, File: downFile, Line: 1},
+	}
+	findings := rule.Judge(o, only("down-loses-data")).Findings
+	for i, want := range []map[string]any{
+		{"relation": "public.a", "rows_before": int64(9), "missing": int64(2), "added": int64(1), "examples": []string{"id=1"}},
+		{"relation": "public.b", "rows_before": int64(5), "missing": int64(5), "added": int64(0), "now": "public._deprecated_b", "gone_columns": []string{"note"}},
+	} {
+		if diff := cmp.Diff(want, findings[i].Evidence); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
