@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -89,8 +90,19 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	defer g.server.close()
-	if _, err := a.settle(ctx, g, change, state.Snapshot == nil); err != nil {
+	missing, err := a.settle(ctx, g, change, state.Snapshot == nil)
+	if err != nil {
 		return gate.Error, err
+	}
+	if state.Snapshot != nil { // what was applied when it was restored is in no ledger
+		for _, m := range missing {
+			if !slices.Contains(state.Snapshot.CaughtUp, m.Version) {
+				return gate.Error, &usageError{
+					fmt.Sprintf("%s lacks the merged migration %s, which came into the base after it was made", c.Database, m.Up.File),
+					"make it again with migration-gate restore-snapshot --into " + c.Database,
+				}
+			}
+		}
 	}
 	if state.Migrated {
 		// A second run starts from the snapshot again, as the first one did.
