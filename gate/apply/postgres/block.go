@@ -138,24 +138,6 @@ func chains(sql string) bool {
 	}
 }
 
-// needsBlock: alone, the statement fails or does nothing, and must go on doing
-// so. The words are asked as well as the facts, which may come from a grammar
-// that did not know the statement.
-func needsBlock(st *migration.Statement) bool {
-	if st.Facts.NeedsBlock {
-		return true
-	}
-	word, rest := firstWord(st.SQL)
-	second, _ := firstWord(rest)
-	switch word {
-	case "SET":
-		return second == "LOCAL" || second == "TRANSACTION" || second == "CONSTRAINTS"
-	case "LOCK", "SAVEPOINT", "RELEASE", "DECLARE":
-		return true
-	}
-	return false
-}
-
 // firstWord is the first word of sql in capitals, and what follows it. It
 // steps over blanks and comments.
 func firstWord(sql string) (word, rest string) {

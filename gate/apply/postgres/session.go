@@ -183,7 +183,7 @@ func (s *Session) outside(ctx context.Context, n int) (observe.Result, error) {
 			return observe.Result{}, err
 		}
 		return s.inBlock(ctx, n)
-	case needsBlock(st):
+	case st.Facts.NeedsBlock: // alone it fails or does nothing, and must go on doing so
 		return s.run(ctx, n, autocommits)
 	case st.Facts.NoBlock, st.Facts.MayCommit:
 		return s.bare(ctx, n, time.Time{})
