@@ -272,6 +272,7 @@ func TestWhereItRuns(t *testing.T) {
 		"with a slash":                  {Dir: r.dir, MigrationsDir: "./services/shop/db/"},
 		"in a subdirectory":             {Dir: filepath.Join(r.dir, "services/shop"), MigrationsDir: "db"},
 		"in the directory itself":       {Dir: filepath.Join(r.dir, "services/shop/db"), MigrationsDir: "."},
+		"beside the directory":          {Dir: filepath.Join(r.dir, "cmd"), MigrationsDir: "../services/shop/db"},
 		"elsewhere, named from the top": {Dir: filepath.Join(r.dir, "cmd"), MigrationsDir: "services/shop/db"},
 		"by an absolute path":           {Dir: filepath.Join(r.dir, "cmd"), MigrationsDir: filepath.Join(r.dir, "services/shop/db")},
 	} {

@@ -27,9 +27,12 @@ func (r *repo) migrationsDir(ctx context.Context, opt Options, head string) (str
 		}
 		rel, err := filepath.Rel(r.top, abs)
 		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return "", fmt.Errorf("migration directory %s is outside the repository %s: run in the repository that holds it", name, r.top)
+			continue // "../migrations", as typed in a directory below, leads out from the top
 		}
 		candidates = append(candidates, filepath.ToSlash(rel))
+	}
+	if len(candidates) == 0 {
+		return "", fmt.Errorf("migration directory %s is outside the repository %s: run in the repository that holds it", name, r.top)
 	}
 	for _, c := range candidates {
 		if opt.Head == "" {
