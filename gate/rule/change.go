@@ -56,6 +56,15 @@ func (c *change) tree(table string) (rows, bytes int64, known bool) {
 	return rows, bytes, known
 }
 
+// own is the size that is told of a table: a partition's is its own, whatever
+// stands beside it.
+func (c *change) own(table string) (rows, bytes int64, known bool) {
+	if t := c.Tables[table]; t.Root != "" && t.Root != table {
+		return t.Rows, t.Bytes, true
+	}
+	return c.tree(table)
+}
+
 // isSmall: the snapshot proves the table small. Without a snapshot the size
 // in production is anybody's guess.
 func (c *change) isSmall(table string) bool {
@@ -73,7 +82,7 @@ func (c *change) cap(table string) gate.Severity {
 
 // sizeOf spells a table's size, or that nobody knows it.
 func (c *change) sizeOf(table string) string {
-	rows, bytes, known := c.tree(table)
+	rows, bytes, known := c.own(table)
 	if c.Snapshot == nil || !known {
 		return "size unknown"
 	}
@@ -82,7 +91,7 @@ func (c *change) sizeOf(table string) string {
 
 // addSize writes the same into evidence.
 func (c *change) addSize(evidence map[string]any, table string) {
-	rows, bytes, known := c.tree(table)
+	rows, bytes, known := c.own(table)
 	if c.Snapshot == nil || !known {
 		evidence["size"] = "unknown"
 		return

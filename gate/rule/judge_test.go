@@ -368,6 +368,11 @@ func TestFullScanUnderLock(t *testing.T) {
 		"ALTER TABLE orders VALIDATE CONSTRAINT c;"; findings[0].Fix != want {
 		t.Errorf("fix: %s", findings[0].Fix)
 	}
+	leaf := world(t, "ALTER TABLE parts ATTACH PARTITION p FOR VALUES IN (1)")
+	run1(&leaf, 0).Scans = []gate.Scan{{Table: "public.parts_1", Existing: true}}
+	lock(&leaf, 0, 0, "public.parts_1", "ACCESS EXCLUSIVE", 1, 1, 1)
+	expect(t, rule.Judge(leaf, only("full-scan-under-lock")).Findings, `warning .* public\.parts_1: the whole table was read \(100 rows, 8\.2 kB\) .*`)
+
 	o.Snapshot = nil
 	expect(t, rule.Judge(o, only("full-scan-under-lock")).Findings[1:2], `warning .* public\.small: .*size unknown.*`)
 }

@@ -30,7 +30,8 @@ func lockBudget(c *change) []gate.Finding {
 		f.Message = fmt.Sprintf("%s: %s blocked for up to %s%s, %s",
 			h.name(), list(h.impacts()), upTo(h.AtMostMS), h.doubt(), h.budget())
 		f.Evidence = h.evidence()
-		c.addSize(f.Evidence, h.Table)
+		table, _ := h.subject()
+		c.addSize(f.Evidence, table)
 		f.Fix = c.fixHold(h)
 		findings = append(findings, f)
 	}

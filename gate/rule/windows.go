@@ -118,16 +118,20 @@ func (c *change) where(h hold) gate.Finding {
 }
 
 // name is the table, with its partitions counted where they were locked too.
-func (h hold) name() string {
+func (h hold) name() string { return onTree(h.subject()) }
+
+// subject is the table that was locked, or the partitioned one above several,
+// and how many tables beneath it are meant.
+func (h hold) subject() (table string, partitions int) {
 	tables := map[string]bool{h.Table: true}
 	for _, p := range h.parts {
 		tables[p.Table] = true
 	}
 	if len(tables) == 1 {
-		return h.Table
+		return h.Table, 0
 	}
 	delete(tables, h.root)
-	return onTree(h.root, len(tables))
+	return h.root, len(tables)
 }
 
 // impacts are the words for what is blocked too long.
@@ -141,8 +145,9 @@ func (h hold) impacts() []string {
 
 // evidence has the keys of the contract, and what was folded.
 func (h hold) evidence() map[string]any {
+	table, _ := h.subject()
 	e := map[string]any{
-		"relation": h.Table, "mode": h.Mode, "blocks": h.impacts(),
+		"relation": table, "mode": h.Mode, "blocks": h.impacts(),
 		"at_least_ms": h.AtLeastMS, "at_most_ms": h.AtMostMS,
 		"witness": h.Witness,
 	}
