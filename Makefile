@@ -10,7 +10,7 @@ SHELL := /usr/bin/env bash
 BIN         := bin/migration-gate
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages to test, and anything more for `go test` (ARGS='-run Foo -v').
-PKG  ?= ./...
+PKG  ?= ./... ./testdata/summary
 ARGS ?=
 
 # PostgreSQL's grammar is C; where there is no compiler, go itself turns cgo off
@@ -43,7 +43,7 @@ prepare: ## install what the tests need, where this user may
 
 .PHONY: test
 test: prepare ## all tests
-	go test -timeout 20m $(ARGS) $(PKG)
+	go test $(if $(filter -v,$(ARGS)),,-json) -timeout 20m $(ARGS) $(PKG) $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary)
 
 .PHONY: test-images
 test-images: ## the container tests, on images built here from Debian packages
@@ -53,9 +53,9 @@ test-images: ## the container tests, on images built here from Debian packages
 lint: ## gofmt, vet and staticcheck, with cgo and without
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
-	go vet ./...
+	go vet ./... ./testdata/summary
 	CGO_ENABLED=0 go vet ./gate/migration/...
-	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) ./... ./testdata/summary
 
 .PHONY: fmt
 fmt: ## gofmt -w
