@@ -67,6 +67,8 @@ type Offer struct {
 	// Detail says what serves it ("server binaries 16.4 in /usr/lib/postgresql/16/bin"),
 	// or why nothing can ("no Docker engine answers on unix:///var/run/docker.sock").
 	Detail string
+	// Looked is where nothing was found, for those who expected something there.
+	Looked string
 	// Place is the provisioner's own: an image's name, a directory of binaries.
 	Place string
 }

@@ -119,7 +119,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 		return nil, err
 	}
 	c.Base, c.BaseReason = b.id, b.reason
-	opt.Log.Info("compare migrations", "dir", dir, "base", short(b.id), "because", b.reason, "head", short(head), "uncommitted", c.Dirty)
+	opt.Log.Debug("compare migrations", "dir", dir, "base", short(b.id), "because", b.reason, "head", short(head), "uncommitted", c.Dirty)
 
 	if gone != nil { // unless the change itself deleted it
 		if dir = repo.firstDir(ctx, b.id, gone.candidates); dir == "" {

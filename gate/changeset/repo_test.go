@@ -95,7 +95,7 @@ func (r *testRepo) commit(message string) string {
 func (r *testRepo) tryDetect(mutate ...func(*Options)) (*Change, error) {
 	r.t.Helper()
 	r.log.Reset()
-	opt := Options{Dir: r.dir, MigrationsDir: "migrations", Layout: "auto", Log: slog.New(slog.NewTextHandler(&r.log, nil))}
+	opt := Options{Dir: r.dir, MigrationsDir: "migrations", Layout: "auto", Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	for _, m := range mutate {
 		m(&opt)
 	}

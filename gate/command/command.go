@@ -159,7 +159,7 @@ func ruleIDs() []string {
 }
 
 func newLogger(w io.Writer, g config.Global) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: slog.LevelWarn}
+	opt := &slog.HandlerOptions{Level: slog.LevelInfo} // downloads, and what was removed
 	if g.Verbose {
 		opt.Level = slog.LevelDebug
 	}

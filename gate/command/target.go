@@ -21,7 +21,7 @@ const cleanupTime = 30 * time.Second
 // provision picks a provisioner and starts a server. The detail of the target
 // says which was picked and, where others were asked first, why not those.
 func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
-	var passed []string
+	var passed, looked []string
 	var fallback snapshot.Provisioner
 	var second snapshot.Offer
 	for _, p := range f.of(kind) {
@@ -37,12 +37,15 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 			fallback, second = p, offer
 		}
 		passed = append(passed, p.Kind()+": "+offer.Detail)
+		if offer.Looked != "" {
+			looked = append(looked, "; looked in "+offer.Looked)
+		}
 	}
 	if fallback != nil {
 		return a.start(ctx, fallback, spec, second, nil)
 	}
 	return nil, &usageError{
-		"no server can be started: " + strings.Join(passed, "; "),
+		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
 		"install PostgreSQL's server, start a Docker engine, or give --target and --server-version",
 	}
 }

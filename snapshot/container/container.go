@@ -147,6 +147,9 @@ func engine(ctx context.Context) (cli *client.Client, err error) {
 	defer cancel()
 	c, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
+		if strings.Contains(err.Error(), "rootless Docker not found") { // only the last place it looked in
+			return nil, errors.New("no container engine answers on DOCKER_HOST, in the docker context or on the usual sockets")
+		}
 		return nil, fmt.Errorf("no container engine answers: %w", err)
 	}
 	// The library remembers that an engine answered once: ask this one, now.

@@ -91,6 +91,7 @@ func (e *Embedded) Provision(ctx context.Context, spec snapshot.Spec, offer snap
 		if err := e.fetch(ctx, filepath.Dir(offer.Place), offer.Version+".0"); err != nil {
 			return nil, fmt.Errorf("fetch PostgreSQL %s: %w", offer.Version, err)
 		}
+		offer.Detail = strings.Replace(offer.Detail, ", to be downloaded once", ", downloaded just now", 1)
 	}
 	return e.provision(ctx, spec, offer)
 }

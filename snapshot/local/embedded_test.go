@@ -135,7 +135,8 @@ func TestMirror(t *testing.T) {
 			defer srv.Close()
 			root := scratch(t)
 			cache := filepath.Join(root, "cache-"+strings.ReplaceAll(tt.name, " ", "-"))
-			p := local.NewEmbedded(local.EmbeddedOptions{Options: local.Options{Scratch: root}, Cache: cache, URL: srv.URL + "/maven/", SHA256: tt.pin})
+			told := ""
+			p := local.NewEmbedded(local.EmbeddedOptions{Options: local.Options{Scratch: root}, Cache: cache, URL: srv.URL + "/maven/", SHA256: tt.pin, Log: func(msg string) { told += msg }})
 			spec := snapshot.Spec{Run: "mirror", Version: "18"}
 			offer := p.Offer(t.Context(), spec)
 			if !offer.OK || !strings.Contains(offer.Detail, "to be downloaded") {
@@ -153,6 +154,9 @@ func TestMirror(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !strings.Contains(told, "downloading PostgreSQL 18") || !strings.Contains(target.Detail, "downloaded just now") {
+				t.Errorf("told of the download: %q before, %q after", told, target.Detail)
 			}
 			if err := target.Close(context.Background()); err != nil {
 				t.Error(err)

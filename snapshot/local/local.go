@@ -54,7 +54,8 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 	}
 	found, looked := p.find(ctx, serverPrograms...)
 	if len(found) == 0 {
-		offer.Detail = "no PostgreSQL server binaries (postgres, initdb) in " + strings.Join(looked, ", ")
+		offer.Detail = "no PostgreSQL server binaries (postgres, initdb) on this machine"
+		offer.Looked = strings.Join(looked, ", ")
 		return offer
 	}
 	best, exact := choose(found, spec.Version)
