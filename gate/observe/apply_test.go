@@ -68,9 +68,9 @@ CREATE TABLE log (id int)`)
 	o := applied(t, lab.clone(t), change(t, 1, `UPDATE orders SET note = note || 'x' WHERE id <= 12;
 SELECT id FROM queue WHERE id <= 7 FOR UPDATE;
 INSERT INTO log VALUES (1);
+SELECT pg_sleep(0.05);
 CREATE TABLE mine AS SELECT 1 AS id;
-DELETE FROM mine;
-SELECT pg_sleep(0.05);`, ""))
+DELETE FROM mine;`, ""))
 	if f := o.Migrations[0].Apply.Failure; f != nil {
 		t.Fatal(f)
 	}
@@ -110,5 +110,23 @@ func TestTickerOnly(t *testing.T) {
 		if run.Failure != nil || got != want {
 			t.Errorf("%s: ticker only %v, want %v (failure %v)", sql, got, want, run.Failure)
 		}
+	}
+}
+
+// TestTreeOfPartitions: a partition's lock is judged by what the whole table
+// holds.
+func TestTreeOfPartitions(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], `
+CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (100) TO (1000);
+INSERT INTO parts SELECT generate_series(0, 299)`)
+	o := applied(t, lab.clone(t), change(t, 1, "ALTER TABLE parts_1 SET (fillfactor = 90); CREATE INDEX ON ONLY parts (id)", ""))
+	p, root := o.Tables["public.parts_1"], o.Tables["public.parts"]
+	if p.Root != "public.parts" || p.Rows != 100 || p.RootRows != 300 || root.Root != "" || root.RootRows != 300 {
+		t.Errorf("partition %+v, root %+v", p, root)
+	}
+	if p.Bytes == 0 || p.RootBytes <= p.Bytes || root.RootBytes != p.RootBytes {
+		t.Errorf("partition %+v, root %+v", p, root)
 	}
 }

@@ -162,3 +162,29 @@ func TestLossEvidence(t *testing.T) {
 		}
 	}
 }
+
+// TestRenamesToPaste: fixes about files are commands for the very files.
+func TestRenamesToPaste(t *testing.T) {
+	o := reversed(t, "SELECT 1", nil)
+	o.Merged = []gate.MergedMigration{{Version: "000007", Number: 7, File: "migrations/000007_m.up.sql"}}
+	f := rule.Judge(o, only("version-order")).Findings[0]
+	if want := "git mv migrations/000002_x.up.sql migrations/000008_x.up.sql\ngit mv migrations/000002_x.down.sql migrations/000008_x.down.sql"; f.Fix != want {
+		t.Errorf("fix: %s", f.Fix)
+	}
+	o.Migrations[0].Version, o.Migrations[0].Number = "20200102030405", 6
+	if f := rule.Judge(o, only("version-order")).Findings[0]; f.Fix != "rename its files to a version of the present moment" {
+		t.Errorf("fix: %s", f.Fix)
+	}
+
+	o = gate.Observation{Base: "origin/main", Files: []gate.FileChange{
+		{Path: "migrations/1_a.up.sql", Status: "edited", FirstLine: 3, Merged: true, Version: "1"},
+		{Path: "migrations/1_b.up.sql", Status: "deleted", Merged: true, Version: "1"},
+	}}
+	findings := rule.Judge(o, only("checksum-drift")).Findings
+	if f := findings[0]; f.Fix != "git checkout origin/main -- migrations/1_a.up.sql\n# then put what you want to change into a new migration" {
+		t.Errorf("fix: %s", f.Fix)
+	}
+	if f := findings[1]; f.Fix != "git checkout origin/main -- migrations/1_b.up.sql" {
+		t.Errorf("fix: %s", f.Fix)
+	}
+}

@@ -34,6 +34,7 @@ ALTER TABLE secret ENABLE ROW LEVEL SECURITY; ALTER TABLE secret FORCE ROW LEVEL
 CREATE UNLOGGED TABLE cache (k int); INSERT INTO cache VALUES (1);
 CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (7, false);
 CREATE SEQUENCE seq;
+CREATE TABLE refs (t regclass); INSERT INTO refs VALUES ('small'), ('empty');
 `
 
 // baselineOf builds and seals a baseline by SQL as the migrating role.
@@ -84,6 +85,7 @@ func TestCompare(t *testing.T) {
 		{"dropped while empty", "DROP TABLE empty", 1, nil},
 		{"put aside", "ALTER TABLE users RENAME TO _deprecated_users", 0, nil},
 		{"copied aside", "CREATE TABLE _deprecated_small AS SELECT id, v FROM small; DROP TABLE small", 1, nil},
+		{"a name behind an OID", "ALTER TABLE small RENAME TO _deprecated_small; UPDATE refs SET t = t", 1, nil},
 		{"column put aside", "ALTER TABLE users RENAME COLUMN note TO _deprecated_note; SELECT 1", 0, nil},
 		{"column copied aside", "ALTER TABLE users ADD COLUMN _deprecated_note text; UPDATE users SET _deprecated_note = note; ALTER TABLE users DROP COLUMN note", 1, nil},
 		{"column dropped", "ALTER TABLE users DROP COLUMN note", 1, []snapshot.DataDiff{{Table: "public.users", Now: "public.users", RowsBefore: 1000, GoneColumns: []string{"note"}}}},
