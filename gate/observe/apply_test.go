@@ -130,3 +130,35 @@ INSERT INTO parts SELECT generate_series(0, 299)`)
 		t.Errorf("partition %+v, root %+v", p, root)
 	}
 }
+
+// TestCounters: what a statement logs and sorts on disk is its own, not that
+// of the statements before it.
+func TestCounters(t *testing.T) {
+	lab := newLab(t, snapshottest.Majors(t)[0], "CREATE TABLE filled (id int, pad text)")
+	l := lab.clone(t)
+	o := applied(t, l, change(t, 1, `INSERT INTO filled SELECT g, repeat('x', 100) FROM generate_series(1, 50000) g;
+SET work_mem = '64kB';
+SELECT count(*) FROM (SELECT id FROM filled ORDER BY pad || id OFFSET 0) x`, ""))
+	run := o.Migrations[0].Apply
+	if run.Failure != nil {
+		t.Fatal(run.Failure)
+	}
+	insert, set, sort := run.Statements[0], run.Statements[1], run.Statements[2]
+	if insert.WALBytes < 5_000_000 || set.WALBytes > 1_000_000 || set.WALBytes < 0 {
+		t.Errorf("WAL of the INSERT %d bytes, of SET %d", insert.WALBytes, set.WALBytes)
+	}
+	w, err := l.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close(t.Context())
+	if _, known, err := w.TempBytes(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if !known {
+		t.Log("temporary bytes not looked at: this server's binaries lack pg_stat_statements")
+		return
+	}
+	if set.TempBytes != 0 || sort.TempBytes < 1_000_000 {
+		t.Errorf("temporary bytes of SET %d, of the sort %d", set.TempBytes, sort.TempBytes)
+	}
+}
