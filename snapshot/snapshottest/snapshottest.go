@@ -125,6 +125,7 @@ func Settings() map[string]string {
 	s := postgres.Settings()
 	s["shared_buffers"] = "256MB"
 	s["maintenance_work_mem"] = "128MB"
+	s["max_prepared_transactions"] = "2" // locks that outlive their session
 	if s["shared_preload_libraries"] == "" {
 		s["shared_preload_libraries"] = "pg_stat_statements"
 	}
