@@ -96,8 +96,8 @@ func why(lines []string) string {
 		if strings.HasPrefix(l, "===") || strings.HasPrefix(strings.TrimSpace(l), "---") {
 			continue
 		}
-		_, text, ok := strings.Cut(strings.TrimSpace(l), ".go:")
-		if _, text, ok = strings.Cut(text, ": "); ok {
+		_, place, _ := strings.Cut(strings.TrimSpace(l), ".go:")
+		if _, text, ok := strings.Cut(place, ": "); ok {
 			reason = "because: " + strings.TrimPrefix(text, "skipped: ")
 		}
 	}
