@@ -84,6 +84,23 @@ func (l *lab) reset(fill string) {
 	}
 }
 
+// commitPrepared ends what a script prepared and left, which would go on
+// holding its locks for good.
+func (l *lab) commitPrepared() {
+	l.t.Helper()
+	rows, err := l.admin.Query(context.Background(), "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, name := range names {
+		l.exec("COMMIT PREPARED '" + name + "'")
+	}
+}
+
 // exec runs SQL as administrator.
 func (l *lab) exec(sql string) {
 	l.t.Helper()
