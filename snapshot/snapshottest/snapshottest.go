@@ -6,6 +6,7 @@ package snapshottest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -86,17 +87,35 @@ func Server(tb testing.TB, major string) *snapshot.Target {
 		servers.byMajor[major] = e
 	}
 	servers.Unlock()
-	e.once.Do(func() { e.target, e.err = start(tb.Logf, major) })
+	e.once.Do(func() { e.target, e.err = start(tb.Logf, major, Settings()) })
 	if e.err != nil {
 		tb.Fatalf("no PostgreSQL %s for this test: %v\n(MG_TEST_MAJORS chooses the majors to test on, now %q)", major, e.err, Majors(tb))
 	}
 	return e.target
 }
 
-func start(logf func(string, ...any), major string) (*snapshot.Target, error) {
+// ServerWith starts a server of the first of Majors for one test, with settings
+// that the shared ones must not have.
+func ServerWith(tb testing.TB, settings map[string]string) *snapshot.Target {
+	tb.Helper()
+	all := Settings()
+	maps.Copy(all, settings)
+	target, err := start(tb.Logf, Majors(tb)[0], all)
+	if err != nil {
+		tb.Fatalf("no PostgreSQL %s for this test: %v", Majors(tb)[0], err)
+	}
+	tb.Cleanup(func() {
+		if err := target.Close(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return target
+}
+
+func start(logf func(string, ...any), major string, settings map[string]string) (*snapshot.Target, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	spec := snapshot.Spec{Run: "test", Version: major, Settings: Settings()}
+	spec := snapshot.Spec{Run: "test", Version: major, Settings: settings}
 	for _, p := range Provisioners() {
 		offer := p.Offer(ctx, spec)
 		if !offer.OK || !offer.Exact {
@@ -125,7 +144,6 @@ func Settings() map[string]string {
 	s := postgres.Settings()
 	s["shared_buffers"] = "256MB"
 	s["maintenance_work_mem"] = "128MB"
-	s["max_prepared_transactions"] = "2" // locks that outlive their session
 	if s["shared_preload_libraries"] == "" {
 		s["shared_preload_libraries"] = "pg_stat_statements"
 	}
