@@ -36,6 +36,8 @@ LEFT JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_tablespace ts ON ts.oid = c.
 LEFT JOIN pg_foreign_table ft ON ft.ftrelid = c.oid LEFT JOIN pg_foreign_server fs ON fs.oid = ft.ftserver
 WHERE c.relkind IN ('r', 'p', 'f') AND {user n} AND {own c}`},
 
+	// pg_attver is a mark of the server's own that some builds of 17 keep among a
+	// column's options: every change of a type renews it, and pg_dump leaves it out.
 	{"columns", 0, `SELECT 'column', n.nspname || '.' || c.relname || '.' || a.attname, n.nspname || '.' || c.relname,
 	concat_ws(' ', format_type(a.atttypid, a.atttypmod),
 		CASE WHEN a.attcollation <> t.typcollation THEN 'COLLATE ' || a.attcollation::regcollation END,
@@ -46,7 +48,7 @@ WHERE c.relkind IN ('r', 'p', 'f') AND {user n} AND {own c}`},
 		CASE WHEN a.attstorage <> t.typstorage THEN 'STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'm' THEN 'MAIN' WHEN 'e' THEN 'EXTERNAL' ELSE 'EXTENDED' END END,
 		{compression},
 		CASE WHEN coalesce(a.attstattarget, -1) <> -1 THEN 'STATISTICS ' || a.attstattarget END,
-		'WITH (' || (SELECT string_agg(x, ', ' ORDER BY x) FROM unnest(a.attoptions) x) || ')',
+		'WITH (' || (SELECT string_agg(x, ', ' ORDER BY x) FROM unnest(a.attoptions) x WHERE NOT starts_with(x, 'pg_attver=')) || ')',
 		'OPTIONS (' || (SELECT string_agg(x, ', ' ORDER BY x) FROM unnest(a.attfdwoptions) x) || ')',
 		CASE WHEN a.attinhcount > 0 THEN CASE WHEN a.attislocal THEN 'INHERITED LOCAL' ELSE 'INHERITED' END END),
 	c.oid || '/' || a.attnum

@@ -136,6 +136,29 @@ func describe(t *testing.T, before snapshot.Schema, d *postgres.Database) []stri
 	return list
 }
 
+// What a server notes for itself among a column's options is no difference, and
+// hides none.
+func TestSchemaLeavesTheServersMarksOut(t *testing.T) {
+	s := connect(t, "15")
+	b := baselineOf(t, s, "CREATE TABLE t (a int, b int)")
+	before, err := b.Database().Schema(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := clone(t, s, b)
+	mark := func(column, options string) {
+		mustQuery(t, d.AdminDSN(), "UPDATE pg_attribute SET attoptions = '"+options+"' WHERE attrelid = 't'::regclass AND attname = '"+column+"'")
+	}
+	mark("a", "{pg_attver=22116816}")
+	if left := describe(t, before, d); left != nil {
+		t.Errorf("differences: %q", left)
+	}
+	mark("b", "{pg_attver=22116816,n_distinct=5}")
+	if diff := cmp.Diff([]string{"changed column public.t.b"}, describe(t, before, d)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Names are unique within their kind, or a difference would be hidden.
 func TestSchemaNamesAreUnique(t *testing.T) {
 	prod, dsn := original(t, rich(t))
