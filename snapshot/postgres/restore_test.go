@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -265,8 +266,11 @@ func TestRestoreTolerates(t *testing.T) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				b, m := restored(t, s, test.file)
-				if !cmp.Equal(test.want, m.Skipped) {
-					t.Errorf("skipped %q, want %q", m.Skipped, test.want)
+				skipped := slices.DeleteFunc(slices.Clone(m.Skipped), func(what string) bool { // what pg_dump 17 and newer say to 15
+					return strings.HasPrefix(what, "setting transaction_timeout:")
+				})
+				if !slices.Equal(test.want, skipped) {
+					t.Errorf("skipped %q, want %q", skipped, test.want)
 				}
 				d := clone(t, s, b)
 				got := mustQuery(t, d.OwnerDSN(), "SELECT count(*), current_setting('search_path'), current_setting('work_mem') FROM public.t")
