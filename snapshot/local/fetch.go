@@ -105,6 +105,12 @@ func (m *mirror) unpack(release, stage string) error {
 	srv := &http.Server{Handler: m, ReadHeaderTimeout: 10 * time.Second}
 	go srv.Serve(l) //nolint:errcheck // ends by Close
 	defer srv.Close()
+	// The library asks for that first, and takes any refusal for a busy port.
+	named, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return fmt.Errorf("unpack archive: localhost leads nowhere on this machine: %w", err)
+	}
+	_ = named.Close()
 	// The library fetches only as the first step of a start. The impossible
 	// data directory ends that start right after, before anything runs.
 	cfg := embeddedpostgres.DefaultConfig().
