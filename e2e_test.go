@@ -86,8 +86,9 @@ func TestScripts(t *testing.T) {
 	bin, env, work := links(t), target(t), scratch(t)
 	t.Cleanup(func() { empty(t, work) })
 	env["MIGRATION_GATE_WORK_DIR"] = work
+	server := snapshottest.Server(t, "") // not within a script, which must not end this test
 	t.Run("dumps", func(t *testing.T) {
-		err := snapshottest.Server(t, "").Tools.Run(t.Context(), "pg_dump", []string{"--version"}, nil, io.Discard, io.Discard)
+		err := server.Tools.Run(t.Context(), "pg_dump", []string{"--version"}, nil, io.Discard, io.Discard)
 		if errors.Is(err, snapshot.ErrNoTool) {
 			t.Skip("no pg_dump on this machine: the scripts' snapshots are plain SQL; PostgreSQL's client programs would make real dumps")
 		} else if err != nil {
