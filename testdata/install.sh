@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what tests and demonstration need and this machine lacks:
 #
-#   install.sh [cc] [postgresql]
+#   install.sh [cc] [postgresql] [xz]
 #
 #   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
 #   postgresql  server and client programs, as packages, without a cluster
+#   xz          to pack an archive as the repositories of prebuilt servers have it
 #
 # It needs root and apt. As another user, or elsewhere, it says what is missing
 # and what happens instead, and succeeds: the tests tell what they skipped.
@@ -29,7 +30,9 @@ for want in "$@"; do
     cc)
       have_cc || { packages+=(gcc libc6-dev); without+=("no C compiler: the grammar's wasm twin is tested, and cgo's is not"); } ;;
     postgresql)
-      have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download one version once, where they reach it"); } ;;
+      have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download them, each version once"); } ;;
+    xz)
+      command -v xz >/dev/null || { packages+=(xz-utils); without+=("no xz: downloading from a mirror is not tested"); } ;;
     *) say "unknown: $want"; exit 2 ;;
   esac
 done
