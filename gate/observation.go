@@ -91,6 +91,9 @@ type Migration struct {
 	Apply    *Run `json:"apply,omitempty"`
 	Reversed *Run `json:"reversed,omitempty"`
 	ReUp     *Run `json:"re_up,omitempty"`
+	// Rerun is the whole up script run once more, on a new connection, after
+	// Apply failed and left some statements applied. nil: nothing was left.
+	Rerun *Run `json:"rerun,omitempty"`
 }
 
 // Run is one execution of one script.
@@ -127,6 +130,43 @@ type StatementRun struct {
 	// ticker's gap may be missing.
 	TickerOnly  bool   `json:"ticker_only,omitempty"`
 	LockTimeout string `json:"lock_timeout,omitempty"`
+	// RolledBack: a later failure of the script undid the statement. What ran
+	// and was not rolled back stays applied.
+	RolledBack bool `json:"rolled_back,omitempty"`
+	// DDL tells how MySQL went about an ALTER TABLE, CREATE INDEX or DROP
+	// INDEX; nil for other statements and engines.
+	DDL *OnlineDDL `json:"online_ddl,omitempty"`
+}
+
+// OnlineDDL is how the server went about one online DDL statement (MySQL
+// manual, "InnoDB and Online DDL"): what was seen, never what was predicted.
+type OnlineDDL struct {
+	Table    string `json:"table"` // "schema.name", as it was before the statement
+	Existing bool   `json:"existing"`
+	// Algorithm really used: "INSTANT", "INPLACE" or "COPY"; "" unknown.
+	Algorithm string `json:"algorithm"`
+	// Rebuild: the table was written anew (always so for COPY).
+	Rebuild bool `json:"rebuild,omitempty"`
+	// Lock is what others were let do meanwhile, but for the short exclusive
+	// locks at either end: "NONE" (read and write), "SHARED" (read),
+	// "EXCLUSIVE" (nothing); "" where the statement only touched metadata.
+	Lock string `json:"lock,omitempty"`
+	// Evidence says how Algorithm was told: "stage copy to tmp table", …
+	Evidence string `json:"evidence,omitempty"`
+	// Best is what the server accepts at best for the very statement; nil where
+	// it was not asked.
+	Best *BestDDL `json:"best,omitempty"`
+}
+
+// BestDDL is the best form of a statement that the server accepted on an
+// empty clone.
+type BestDDL struct {
+	Algorithm string `json:"algorithm"`      // "INSTANT", "INPLACE", "COPY"; "" where none could be asked
+	Lock      string `json:"lock,omitempty"` // "NONE", "SHARED", "EXCLUSIVE"
+	// Reason is why nothing better was taken, in the server's words.
+	Reason string `json:"reason,omitempty"`
+	// Unasked says why it could not be asked.
+	Unasked string `json:"unasked,omitempty"`
 }
 
 // Rewrite is a file of a relation that was written anew (its relfilenode
@@ -164,7 +204,8 @@ type Failure struct {
 	File      string `json:"file"`
 	Line      int    `json:"line"`
 	Column    int    `json:"column,omitempty"`
-	Code      string `json:"code"` // SQLSTATE
+	Code      string `json:"code"`               // SQLSTATE; MySQL: the error's number
+	SQLState  string `json:"sqlstate,omitempty"` // MySQL: beside the number
 	Message   string `json:"message"`
 	Detail    string `json:"detail,omitempty"`
 	Hint      string `json:"hint,omitempty"`
@@ -194,9 +235,11 @@ type LockWindow struct {
 	HeldDuring []StatementRef `json:"held_during,omitempty"`
 	// Existing: the relation was in the baseline. Locks on what the change
 	// itself created block nobody.
-	Existing bool   `json:"existing"`
-	Waited   bool   `json:"waited,omitempty"`
-	Witness  string `json:"witness"`
+	Existing bool `json:"existing"`
+	Waited   bool `json:"waited,omitempty"`
+	// WaitedMS is for how long, at most, it was asked for and not given.
+	WaitedMS float64 `json:"waited_ms,omitempty"`
+	Witness  string  `json:"witness"`
 	// OpenedMS and ClosedMS are the outer edges since the start of the apply
 	// walk, for drawing.
 	OpenedMS float64 `json:"opened_ms"`

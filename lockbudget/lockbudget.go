@@ -110,6 +110,31 @@ type Recording struct {
 	Looks     int           `json:"looks"`
 	MedianGap time.Duration `json:"median_gap"`
 	MaxGap    time.Duration `json:"max_gap"`
+	// Phases are locks that the server itself timed.
+	Phases []Phase `json:"phases,omitempty"`
+}
+
+// Phase is a lock of the migration's own session whose edges the server's own
+// clock tells (MySQL: the stages of an online DDL statement). It makes the
+// window of the same object and mode exact, and is one where no look fell.
+type Phase struct {
+	Statement int    `json:"statement"`
+	Object    string `json:"object"`
+	Mode      string `json:"mode"`
+	Impact    Impact `json:"impact"`
+	// From and To bound the instants of acquisition and release, on the
+	// recording's clock.
+	From Interval `json:"from"`
+	To   Interval `json:"to"`
+}
+
+// TimedPhase is a Phase before a Recorder has put it on its own clock and
+// booked it to a statement.
+type TimedPhase struct {
+	Object, Mode string
+	Impact       Impact
+	// From and To: the earliest and the latest instant of each edge.
+	From, To [2]time.Time
 }
 
 // Witness tells what proves a window.
@@ -118,6 +143,7 @@ type Witness string
 // Witnesses, strongest first.
 const (
 	ByBoundary  Witness = "boundary"  // complete inside a transaction
+	ByStages    Witness = "stages"    // timed by the server itself
 	ByTicker    Witness = "ticker"    // seen by ticks only
 	ByStatement Witness = "statement" // seen by nobody: told from the statement (row locks)
 )
@@ -142,8 +168,11 @@ type Window struct {
 	// exchanges, while the gate took its boundary samples: a tool would have
 	// gone straight on.
 	Paused time.Duration
-	// Waited: seen ungranted at least once.
-	Waited bool
+	// Waited: seen ungranted at least once; WaitedAtMost bounds for how long it
+	// was asked for and not given, which is part of AtMost, for newcomers queue
+	// behind a request as behind a lock.
+	Waited       bool
+	WaitedAtMost time.Duration
 	// Open: no look and no stamp showed the release before the recording
 	// ended, so AtMost is only the time up to the last look.
 	Open    bool

@@ -206,6 +206,19 @@ func (r *Recorder) Stamp(ev Event, statement int, sent, received time.Time, rele
 	r.wake(r.last.Received)
 }
 
+// Phases notes the locks of a statement that the server itself timed.
+func (r *Recorder) Phases(statement int, phases []TimedPhase) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range phases {
+		r.rec.Phases = append(r.rec.Phases, Phase{
+			Statement: statement, Object: p.Object, Mode: p.Mode, Impact: p.Impact,
+			From: Interval{Sent: p.From[0].Sub(r.began), Received: p.From[1].Sub(r.began)},
+			To:   Interval{Sent: p.To[0].Sub(r.began), Received: p.To[1].Sub(r.began)},
+		})
+	}
+}
+
 // wake quickens the ticker: the next statement is about to start.
 func (r *Recorder) wake(now time.Duration) {
 	r.quiet = now

@@ -17,7 +17,10 @@ import (
 // Source is a stored copy of a database.
 type Source struct {
 	Path string `json:"source"`
-	// Format: "custom" (pg_dump -Fc) or "plain" (SQL), by magic bytes.
+	// Engine it was taken from: "postgres", "mysql", "mariadb"; "" unknown.
+	Engine string `json:"engine,omitempty"`
+	// Format by content: "custom" (pg_dump -Fc), "plain" (SQL of any engine),
+	// "mydumper" or "mysql-shell" (directories).
 	Format string `json:"format"`
 	// Compression around the format: "", "gzip" or "zstd".
 	Compression string `json:"compression,omitempty"`
@@ -43,7 +46,10 @@ type Manifest struct {
 type Spec struct {
 	// Run identifies this run; it labels everything that is made.
 	Run string
-	// Version wanted: a major ("16"), or "" for the newest that can be had.
+	// Engine wanted: "postgres", "mysql" or "mariadb"; "" means postgres.
+	Engine string
+	// Version wanted: a major as snapshot.Series spells it ("16", "8.4"), or ""
+	// for the newest that can be had.
 	Version string
 	// Image for containers, "" for the default of the version.
 	Image string
@@ -102,8 +108,10 @@ type Handle struct {
 	// Password of the administrator: the file that holds a Handle is 0600.
 	Password string `json:"password"`
 	// Bin is the directory of server binaries (local, embedded).
-	Bin   string `json:"bin,omitempty"`
-	Image string `json:"image,omitempty"`
+	Bin string `json:"bin,omitempty"`
+	// Engine as in Spec; "" means postgres.
+	Engine string `json:"engine,omitempty"`
+	Image  string `json:"image,omitempty"`
 }
 
 // Target is an ephemeral server that this run created and will destroy.
@@ -119,6 +127,8 @@ type Target struct {
 	Password string
 	Tools    Tools
 	Handle   Handle
+	// Instances is nil where one server holds every database (PostgreSQL).
+	Instances Instances
 	// Close stops and removes the server. It works on a context of its own
 	// where the caller's is done, and may be called twice.
 	Close func(ctx context.Context) error
@@ -138,3 +148,28 @@ type Tools interface {
 	// Free returns the free bytes where the server keeps its data.
 	Free(ctx context.Context) (int64, error)
 }
+
+// Instances are several servers within one target, each on a data directory of
+// its own: how an engine makes clones that cannot copy a database by itself
+// (MySQL). Names are short, lower-case words. The target's first instance is
+// FirstInstance, and runs when Provision returns; Target.Host and Port are its.
+type Instances interface {
+	// Start starts the server on an instance's data directory, with settings
+	// on top of the Spec's, waits until it answers, and returns where. Started
+	// already is no error; its settings then stay as they are.
+	Start(ctx context.Context, name string, settings map[string]string) (host string, port int, err error)
+	// Stop shuts an instance's server down cleanly and waits until it is gone;
+	// stopped already is no error.
+	Stop(ctx context.Context, name string) error
+	// Copy makes the data directory of a stopped instance once more, under a
+	// name that is not there yet.
+	Copy(ctx context.Context, from, to string) error
+	// Remove ends an instance's server, cleanly or not, and deletes its data;
+	// gone already is no error.
+	Remove(ctx context.Context, name string) error
+	// Size of an instance's data directory, bytes.
+	Size(ctx context.Context, name string) (int64, error)
+}
+
+// FirstInstance is the name of a target's first instance.
+const FirstInstance = "base"

@@ -35,6 +35,9 @@ type Options struct {
 	// Base is compared by its merge base with the head; "" finds the default
 	// branch. Head "" is the working tree, with what is not committed yet.
 	Base, Head string
+	// Dialect and SQLMode as in migration.Options.
+	Dialect migration.Dialect
+	SQLMode string
 	// Ignore holds patterns of files that are no migrations.
 	Ignore []string
 	// LookupEnv answers the variables that migrations substitute; nil has none.
@@ -152,7 +155,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 
 // fill adds what the layout makes of the two trees.
 func (c *Change) fill(opt Options, base, head *tree) error {
-	mopt := migration.Options{Ignore: opt.Ignore, Getenv: opt.LookupEnv}
+	mopt := migration.Options{Dialect: opt.Dialect, SQLMode: opt.SQLMode, Ignore: opt.Ignore, Getenv: opt.LookupEnv}
 	layout, err := c.chooseLayout(opt.Layout, base, head)
 	if err != nil {
 		return err

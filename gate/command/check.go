@@ -35,6 +35,9 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
 	end := a.phase(ctx, "detect")
+	if err := a.settleEngine(&c.Migrations, c.Snapshot); err != nil {
+		return gate.Error, err
+	}
 	change, err := a.detect(ctx, c.Migrations)
 	if err != nil {
 		return gate.Error, err
@@ -54,7 +57,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 // prove runs the experiments and returns what was observed.
 func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset.Change, policy gate.Policy) (o *gate.Observation, err error) {
 	spec := snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: c.Keep}
-	g, err := a.prepare(ctx, f, change, c.Server, c.Snapshot, spec, "baseline")
+	g, err := a.prepare(ctx, f, change, c.Engine, c.Server, c.Snapshot, spec, "baseline")
 	if err != nil {
 		return nil, err
 	}

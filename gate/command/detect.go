@@ -23,7 +23,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 // detect finds the change's migrations, for every command that needs them.
 func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Change, error) {
 	return changeset.Detect(ctx, changeset.Options{
-		Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
+		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
 		LookupEnv: a.lookupEnv, Log: a.log,
 	})
 }

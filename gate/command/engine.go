@@ -2,7 +2,10 @@ package command
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/observe"
 	"github.com/migration-gate/migration-gate/snapshot"
 )
@@ -62,6 +65,51 @@ func newEngine(name string) (engine, error) {
 	case "postgres":
 		return postgresEngine{}, nil
 	default:
-		return nil, &usageError{"engine " + name + " is not supported", "use --engine postgres"}
+		return nil, &usageError{"engine " + name + " is not supported", "use --engine postgres, mysql or mariadb"}
+	}
+}
+
+// dialect of an engine's scripts; "auto", with no snapshot to tell, is
+// PostgreSQL's.
+func dialect(engine string) migration.Dialect {
+	if engine == "auto" {
+		return migration.Postgres
+	}
+	return migration.Dialect(engine)
+}
+
+// settleEngine replaces "auto" by the engine that the snapshot was taken from,
+// and refuses a snapshot of another engine.
+func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
+	from := ""
+	if snap.Snapshot != "" {
+		var err error
+		if from, err = snapshot.EngineOf(a.path(snap.Snapshot)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case m.Engine != "auto" && from != "" && from != m.Engine:
+		return &usageError{
+			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", snap.Snapshot, productName(from), productName(m.Engine)),
+			"give --engine " + from + ", or a snapshot of " + productName(m.Engine),
+		}
+	case m.Engine == "auto" && from != "":
+		m.Engine = from
+	case m.Engine == "auto":
+		m.Engine = "postgres"
+	}
+	return nil
+}
+
+// productName is an engine's name as its makers spell it.
+func productName(engine string) string {
+	switch engine {
+	case "mysql":
+		return "MySQL"
+	case "mariadb":
+		return "MariaDB"
+	default:
+		return "PostgreSQL"
 	}
 }

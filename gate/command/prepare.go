@@ -31,8 +31,8 @@ type ground struct {
 // prepare starts a server and builds the baseline on it: from the snapshot and
 // the merged migrations it lacks, or from the merged migrations alone. Where
 // it fails, nothing of it is left.
-func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s config.Server, snap config.Snapshot, spec snapshot.Spec, baseName string) (g *ground, err error) {
-	eng, err := newEngine(s.Engine)
+func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, name string, s config.Server, snap config.Snapshot, spec snapshot.Spec, baseName string) (g *ground, err error) {
+	eng, err := newEngine(name)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,11 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, s 
 	if err != nil {
 		return nil, err
 	}
-	spec.Version, spec.Image, spec.Settings = snapshot.Major(s.ServerVersion), s.Image, eng.settings()
+	spec.Engine, spec.Version, spec.Image, spec.Settings = name, snapshot.Series(name, s.ServerVersion), s.Image, eng.settings()
 	if src != nil {
 		spec.Bytes = src.Size
 		if spec.Version == "" {
-			spec.Version = snapshot.Major(src.ServerVersion)
+			spec.Version = snapshot.Series(name, src.ServerVersion)
 		}
 	}
 	end := a.phase(ctx, "start server")

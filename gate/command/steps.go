@@ -25,6 +25,9 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 	}
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
+	if err := a.settleEngine(&c.Migrations, c.Snapshot); err != nil {
+		return gate.Error, err
+	}
 	change, err := a.detect(ctx, c.Migrations)
 	if err != nil {
 		return gate.Error, err
@@ -42,7 +45,7 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 		return gate.Error, fmt.Errorf("replace %s: %w", c.Into, err)
 	}
 	base := c.Into + "_baseline"
-	g, err := a.prepare(ctx, f, change, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
+	g, err := a.prepare(ctx, f, change, c.Engine, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
 	if err != nil {
 		return gate.Error, err
 	}

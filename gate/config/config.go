@@ -36,16 +36,17 @@ type Global struct {
 
 // Migrations say which files are the change.
 type Migrations struct {
-	Dir    string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
-	Layout string   `default:"auto" values:"auto,golang-migrate,goose" help:"How the migration tool names and annotates files; auto tells by the files."`
-	Base   string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
-	Head   string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
-	Ignore []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
+	Engine  string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
+	Dir     string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
+	Layout  string   `default:"auto" values:"auto,golang-migrate,goose" help:"How the migration tool names and annotates files; auto tells by the files."`
+	Base    string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
+	Head    string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
+	SQLMode string   `name:"sql-mode" placeholder:"MODES" pattern:"^[A-Za-z0-9_, ]*$" help:"sql_mode of the session that migrates, as the tool's connection sets it (MySQL; default: the server's)."`
+	Ignore  []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
 }
 
 // Server says which server the change is tried on, and where it comes from.
 type Server struct {
-	Engine         string   `default:"postgres" values:"postgres" help:"Database product."`
 	ServerVersion  string   `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
 	Target         string   `default:"auto" values:"auto,container,local,embedded" help:"Where the ephemeral server comes from: a container, server binaries on this machine, or binaries fetched once; auto takes the first that serves the wanted version."`
 	Image          string   `placeholder:"IMAGE" help:"Container image (default: the official one of the major version)."`

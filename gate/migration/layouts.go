@@ -11,6 +11,12 @@ import (
 
 // Options of reading a directory.
 type Options struct {
+	// Dialect of the scripts; "" means Postgres.
+	Dialect Dialect
+	// SQLMode of the session that will run them, comma-separated; "" means the
+	// server's default. ANSI_QUOTES and NO_BACKSLASH_ESCAPES change how a text
+	// splits (MySQL).
+	SQLMode string
 	// Ignore lists doublestar patterns, relative to the directory, of files
 	// that are no migrations.
 	Ignore []string

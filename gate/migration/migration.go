@@ -7,6 +7,19 @@
 // gathered here.
 package migration
 
+// Dialect is the SQL that scripts are written in.
+type Dialect string
+
+// Dialects; an empty one means Postgres.
+const (
+	Postgres Dialect = "postgres"
+	MySQL    Dialect = "mysql"
+	MariaDB  Dialect = "mariadb"
+)
+
+// IsMySQL reports whether it is MySQL or its flavour MariaDB.
+func (d Dialect) IsMySQL() bool { return d == MySQL || d == MariaDB }
+
 // Direction tells an up script from its reversal.
 type Direction string
 
@@ -83,8 +96,8 @@ type Statement struct {
 
 // Facts are what the text alone tells about a statement.
 type Facts struct {
-	// Kind is the command's name as PostgreSQL's command tags spell it:
-	// "ALTER TABLE", "CREATE INDEX", "SELECT", …
+	// Kind is the command's name as the manual spells it (PostgreSQL: as its
+	// command tags do): "ALTER TABLE", "CREATE INDEX", "SELECT", …
 	Kind string `json:"kind"`
 	// Analysed is false where the grammar did not know the statement and Kind
 	// and the flags below come from its tokens; Actions are then incomplete.
@@ -109,6 +122,14 @@ type Facts struct {
 	// Concurrently: CREATE/DROP/REINDEX INDEX CONCURRENTLY, DETACH … CONCURRENTLY,
 	// REFRESH … CONCURRENTLY.
 	Concurrently bool `json:"concurrently,omitempty"`
+	// Algorithm and Lock are the clauses of an online DDL statement of MySQL,
+	// upper case ("INPLACE", "NONE", "DEFAULT"); "" where they are left out.
+	Algorithm string `json:"algorithm,omitempty"`
+	Lock      string `json:"lock,omitempty"`
+	// ImplicitCommit: the server commits the open transaction before it runs
+	// the statement, and the statement itself afterwards (MySQL manual,
+	// "Statements That Cause an Implicit Commit").
+	ImplicitCommit bool `json:"implicit_commit,omitempty"`
 	// Actions lists what the statement does to which object, in the order of
 	// the text; also what is found inside DO blocks, function bodies and
 	// assembled strings, where they can be read (Within says so).

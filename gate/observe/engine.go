@@ -57,6 +57,9 @@ type Facts struct {
 	Scans                         []ScanFact
 	LockTimeout, StatementTimeout string
 	InvalidIndexes                []string
+	// DDL is nil but after an online DDL statement of MySQL; its Lock is told
+	// from the lock windows later.
+	DDL *gate.OnlineDDL
 }
 
 // FileFact is a relation with a new file.
@@ -83,6 +86,16 @@ type Watcher interface {
 	Close(ctx context.Context) error
 }
 
+// Timer is a Watcher whose server keeps records of its own (MySQL's
+// performance_schema): what it can add to the looks.
+type Timer interface {
+	// Phases returns the locks of the statement that was just exchanged as the
+	// server itself timed them, none where it did not. tables are what the
+	// statement names, "schema.name" or "name". An error also says that the
+	// records are incomplete, which voids the run.
+	Phases(ctx context.Context, sent, received time.Time, tables []string) ([]lockbudget.TimedPhase, error)
+}
+
 // Database is read before and after the walks.
 type Database interface {
 	Schema(ctx context.Context) (snapshot.Schema, error)
@@ -101,6 +114,10 @@ type Lab struct {
 	// Compare reads the rows of tables that differ; only those in only, if
 	// it is not nil. The second result counts the tables that were compared.
 	Compare func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error)
+	// Probe asks an empty clone, statement by statement, for the best form
+	// that the server accepts; the result is parallel to the scripts'
+	// statements, nil where one is no online DDL. nil: the engine has none.
+	Probe func(ctx context.Context, scripts []*migration.Script) ([][]*gate.BestDDL, error)
 }
 
 // Options of the walks.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -22,6 +23,7 @@ type walk struct {
 	recorder  *lockbudget.Recorder
 	began     time.Time // of the recording
 	at        int       // index of the migration under way
+	script    *migration.Script
 	ids       []statementID
 	facts     []Facts // parallel to ids
 	wal, temp uint64
@@ -53,6 +55,7 @@ func (w *walk) close(ctx context.Context, err error) error {
 // run executes one script and stops at the first failure.
 func (w *walk) run(ctx context.Context, s *migration.Script) (*gate.Run, error) {
 	run := &gate.Run{Statements: []gate.StatementRun{}}
+	w.script = s
 	began := time.Now()
 	defer func() { run.MS = ms(time.Since(began)) }()
 	if err := w.session.Start(ctx, s); err != nil {
@@ -86,8 +89,10 @@ func (w *walk) run(ctx context.Context, s *migration.Script) (*gate.Run, error) 
 			if last.IsZero() {
 				last = res.Received
 			}
+			undone := res.Failure != nil || end.Failure != nil
 			for k, n := range open {
 				run.Statements[n].ToCommitMS = ms(last.Sub(starts[k]))
+				run.Statements[n].RolledBack = undone && n != i
 			}
 			open, starts = nil, nil
 		}
@@ -130,12 +135,19 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	if err := w.readCounters(ctx, &st); err != nil {
 		return res, st, err
 	}
+	if t, ok := w.watch.(Timer); ok {
+		phases, err := t.Phases(ctx, res.Sent, res.Received, tablesOf(w.script.Statements[i]))
+		if err != nil {
+			return res, st, fmt.Errorf("read the server's own times: %w", err)
+		}
+		w.recorder.Phases(n, phases)
+	}
 	facts, err := w.session.Boundary(ctx)
 	if err != nil {
 		return res, st, fmt.Errorf("read facts: %w", err)
 	}
 	w.facts[n] = facts
-	st.LockTimeout, st.InvalidIndexes = facts.LockTimeout, facts.InvalidIndexes
+	st.LockTimeout, st.InvalidIndexes, st.DDL = facts.LockTimeout, facts.InvalidIndexes, facts.DDL
 	return res, st, nil
 }
 
@@ -165,4 +177,26 @@ func (w *walk) readCounters(ctx context.Context, st *gate.StatementRun) error {
 	}
 	w.wal, w.temp = wal, temp
 	return nil
+}
+
+// tablesOf lists the tables that a statement's text names, as written.
+func tablesOf(st migration.Statement) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, a := range st.Facts.Actions {
+		if a.On != "" { // an index's own name is no table
+			add(a.On)
+			continue
+		}
+		if a.Schema != "" {
+			add(a.Schema + "." + a.Name)
+		} else {
+			add(a.Name)
+		}
+	}
+	return names
 }
