@@ -13,6 +13,7 @@ repo=migration-gate-test
 
 say() { printf 'build.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+. ../debian.sh
 
 suite_of() {
   case $1 in
@@ -24,35 +25,15 @@ suite_of() {
   esac
 }
 
-mirror() {
-  if [ -n "${MG_TEST_MIRROR:-}" ]; then echo "$MG_TEST_MIRROR"; return; fi
-  local codename id
-  codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-  id=$(. /etc/os-release && echo "${ID:-}")
-  [ "$id" = debian ] || die "this machine is not Debian: name a Debian mirror in MG_TEST_MIRROR"
-  apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
-    awk -v suite="$codename" '$2 == suite { print $1; exit }' | grep . ||
-    die "this machine's apt sources have no suite $codename: run apt-get update, or name a mirror in MG_TEST_MIRROR"
-}
-
 base() { # SUITE: makes the base image where it is not there yet
-  local suite=$1 image=$repo/debian:$1 work option value
+  local suite=$1 image=$repo/debian:$1 work
   if docker image inspect "$image" >/dev/null 2>&1; then return; fi
-  if ! command -v mmdebstrap >/dev/null; then
-    [ "$(id -u)" = 0 ] || die 'mmdebstrap is not installed (apt-get install mmdebstrap)'
-    say 'installing mmdebstrap'
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap >&2
-  fi
-  # Only what a build needs of this machine's apt configuration.
-  set --
-  for option in Acquire::http::Proxy Acquire::https::Proxy Acquire::Check-Valid-Until; do
-    value=$(apt-config dump --format '%v%n' $option)
-    [ -z "$value" ] || set -- "$@" --aptopt="$option \"$value\""
-  done
+  need_mmdebstrap
+  apt_options
   work=$(mktemp -d)
   say "making $image"
   local from; from=$(mirror)
-  if ! mmdebstrap --quiet --variant=minbase --include=ca-certificates "$@" \
+  if ! mmdebstrap --quiet --variant=minbase --include=ca-certificates "${apt_options[@]}" \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$work/base.tar" "$from" >"$work/log" 2>&1; then
     tail -n 20 "$work/log" >&2
