@@ -82,6 +82,8 @@ type Change struct {
 	// before. Empty where nothing changed, and in a merge of the two, as
 	// continuous integration checks out a pull request.
 	Ahead []migration.Migration `json:"ahead,omitempty"`
+	// Parsing is how the scripts were read, for whoever reads more of them.
+	Parsing migration.Options `json:"-"`
 	// MergedFS and HeadFS are the two sides' directories, rooted at Top.
 	MergedFS fs.FS `json:"-"`
 	HeadFS   fs.FS `json:"-"`
@@ -109,7 +111,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 	if err != nil && !errors.As(err, &gone) {
 		return nil, err
 	}
-	c := &Change{Top: repo.top, Head: head, Dir: dir, Files: []gate.FileChange{}, Added: []migration.Migration{}}
+	c := &Change{Top: repo.top, Head: head, Dir: dir, Parsing: migration.Options{Dialect: opt.Dialect, SQLMode: opt.SQLMode}, Files: []gate.FileChange{}, Added: []migration.Migration{}}
 
 	var untracked []string
 	if opt.Head == "" {
@@ -156,6 +158,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 // fill adds what the layout makes of the two trees.
 func (c *Change) fill(opt Options, base, head *tree) error {
 	mopt := migration.Options{Dialect: opt.Dialect, SQLMode: opt.SQLMode, Ignore: opt.Ignore, Getenv: opt.LookupEnv}
+	c.Parsing = mopt
 	layout, err := c.chooseLayout(opt.Layout, base, head)
 	if err != nil {
 		return err

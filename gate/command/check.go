@@ -57,7 +57,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 // prove runs the experiments and returns what was observed.
 func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset.Change, policy gate.Policy) (o *gate.Observation, err error) {
 	spec := snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: c.Keep}
-	g, err := a.prepare(ctx, f, change, c.Engine, c.Server, c.Snapshot, spec, "baseline")
+	g, err := a.prepare(ctx, f, change, c.Migrations, c.Server, c.Snapshot, spec, "baseline")
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +72,9 @@ func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset
 	}()
 	o = a.observation(change, g)
 	if err := a.apply(ctx, g, o, "candidate", c.SampleEvery, policy); err != nil {
+		return nil, err
+	}
+	if err := a.probe(ctx, g, o); err != nil {
 		return nil, err
 	}
 	if !failed(o) {
@@ -117,6 +120,16 @@ func (a *app) measure(ctx context.Context, g *ground, o *gate.Observation, name 
 	})
 }
 
+// probe asks the server for the best form of each online DDL statement.
+func (a *app) probe(ctx context.Context, g *ground, o *gate.Observation) error {
+	lab := g.baseline.lab("probe", compareOptions{})
+	if lab.Probe == nil {
+		return nil
+	}
+	defer a.phase(ctx, "probe")()
+	return observe.Probe(ctx, lab, o)
+}
+
 // maxGap is how long the ticker may look away where it is the only witness: a
 // lock as long as the strictest budget must not fit in. Below 50 ms a busy
 // runner would void most runs.
@@ -155,7 +168,7 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name 
 // static is the observation of a change on which nothing is run.
 func static(change *changeset.Change) gate.Observation {
 	o := gate.Observation{
-		SchemaVersion: gate.ObservationVersion,
+		SchemaVersion: gate.ObservationVersion, Engine: gate.Engine{Name: string(change.Parsing.Dialect)},
 		Base:          change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout,
 		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
 		Tables: map[string]gate.Table{},
@@ -172,7 +185,7 @@ func static(change *changeset.Change) gate.Observation {
 // observation begins what is observed of a change on a ground.
 func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation {
 	o := static(change)
-	o.Engine = gate.Engine{Name: "postgres", Version: g.server.version()}
+	o.Engine = gate.Engine{Name: o.Engine.Name, Version: g.server.version()}
 	o.Target = gate.TargetFacts{Kind: g.target.Kind, Detail: g.target.Detail}
 	o.Snapshot = g.facts
 	o.Migrations = o.Migrations[:0]

@@ -25,6 +25,8 @@ type server interface {
 	empty(ctx context.Context, name string, roles []string) (baseline, error)
 	open(ctx context.Context, name string) (baseline, error)
 	drop(ctx context.Context, name string) error
+	// address of the database of a name that was restored or cloned.
+	address(name string) (host string, port int)
 	close()
 }
 
@@ -60,12 +62,14 @@ type compareOptions struct {
 }
 
 // newEngine is the one place that names the engines.
-func newEngine(name string) (engine, error) {
-	switch name {
-	case "postgres":
+func newEngine(m config.Migrations) (engine, error) {
+	switch m.Engine {
+	case snapshot.Postgres:
 		return postgresEngine{}, nil
+	case snapshot.MySQL, snapshot.MariaDB:
+		return mysqlEngine{name: m.Engine, sqlMode: m.SQLMode}, nil
 	default:
-		return nil, &usageError{"engine " + name + " is not supported", "use --engine postgres, mysql or mariadb"}
+		return nil, &usageError{"engine " + m.Engine + " is not supported", "use --engine postgres, mysql or mariadb"}
 	}
 }
 

@@ -22,10 +22,13 @@ func (postgresEngine) connect(ctx context.Context, t *snapshot.Target) (server, 
 	if err != nil {
 		return nil, err
 	}
-	return &postgresServer{s}, nil
+	return &postgresServer{s, t}, nil
 }
 
-type postgresServer struct{ *postgres.Server }
+type postgresServer struct {
+	*postgres.Server
+	target *snapshot.Target
+}
 
 func (s *postgresServer) version() string {
 	v, _ := s.Version()
@@ -55,6 +58,8 @@ func (s *postgresServer) open(ctx context.Context, name string) (baseline, error
 	}
 	return &postgresBaseline{s.Server, b}, nil
 }
+
+func (s *postgresServer) address(string) (string, int) { return s.target.Host, s.target.Port }
 
 func (s *postgresServer) drop(ctx context.Context, name string) error { return s.Drop(ctx, name) }
 func (s *postgresServer) close()                                      { s.Close() }
@@ -96,7 +101,7 @@ func (b *postgresBaseline) lab(name string, opt compareOptions) observe.Lab {
 		Watch: func(ctx context.Context) (observe.Watcher, error) {
 			return locks.NewSampler(ctx, b.server.Database("postgres").AdminDSN(), after.Name())
 		},
-		Impact: locks.Impact,
+		Impact: locks.Impact, RowLocks: locks.RowLocks,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {
 			return postgres.Compare(ctx, before, after, postgres.CompareOptions{Prefix: opt.prefix, Exclude: opt.exclude, Only: only})
 		},

@@ -31,8 +31,8 @@ type ground struct {
 // prepare starts a server and builds the baseline on it: from the snapshot and
 // the merged migrations it lacks, or from the merged migrations alone. Where
 // it fails, nothing of it is left.
-func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, name string, s config.Server, snap config.Snapshot, spec snapshot.Spec, baseName string) (g *ground, err error) {
-	eng, err := newEngine(name)
+func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, m config.Migrations, s config.Server, snap config.Snapshot, spec snapshot.Spec, baseName string) (g *ground, err error) {
+	eng, err := newEngine(m)
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,11 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, na
 	if err != nil {
 		return nil, err
 	}
-	spec.Engine, spec.Version, spec.Image, spec.Settings = name, snapshot.Series(name, s.ServerVersion), s.Image, eng.settings()
+	spec.Engine, spec.Version, spec.Image, spec.Settings = m.Engine, snapshot.Series(m.Engine, s.ServerVersion), s.Image, eng.settings()
 	if src != nil {
 		spec.Bytes = src.Size
 		if spec.Version == "" {
-			spec.Version = snapshot.Series(name, src.ServerVersion)
+			spec.Version = snapshot.Series(m.Engine, src.ServerVersion)
 		}
 	}
 	end := a.phase(ctx, "start server")
@@ -185,7 +185,7 @@ func (a *app) parseMerged(change *changeset.Change, list []migration.Migration) 
 		if err != nil {
 			return nil, fmt.Errorf("read merged migration: %w", err)
 		}
-		up, _, err := layout.Parse(m.Up.File, text, migration.Options{Getenv: a.lookupEnv})
+		up, _, err := layout.Parse(m.Up.File, text, change.Parsing)
 		if err != nil {
 			return nil, err
 		}

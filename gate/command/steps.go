@@ -45,7 +45,7 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 		return gate.Error, fmt.Errorf("replace %s: %w", c.Into, err)
 	}
 	base := c.Into + "_baseline"
-	g, err := a.prepare(ctx, f, change, c.Engine, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
+	g, err := a.prepare(ctx, f, change, c.Migrations, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
 	if err != nil {
 		return gate.Error, err
 	}
@@ -60,7 +60,8 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 		closing(ctx, &err, "remove the server", g.target.Close)
 		return gate.Error, err
 	}
-	fmt.Fprintf(a.env.Stdout, "%s: %s %s on 127.0.0.1:%d until %s\n", c.Into, c.Engine, g.server.version(), g.target.Port, g.target.Handle.Expires.Format(time.RFC3339))
+	host, port := g.server.address(c.Into)
+	fmt.Fprintf(a.env.Stdout, "%s: %s %s on %s:%d until %s\n", c.Into, c.Engine, g.server.version(), host, port, g.target.Handle.Expires.Format(time.RFC3339))
 	return gate.Pass, nil
 }
 
@@ -71,11 +72,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 	if err != nil {
 		return gate.Error, err
 	}
-	change, err := a.detect(ctx, c.Migrations)
-	if err != nil {
-		return gate.Error, err
-	}
-	dir, err := a.runDir(c.RunDir, change.Top)
+	dir, err := a.runDir(c.RunDir, config.Top(a.env.Dir))
 	if err != nil {
 		return gate.Error, err
 	}
@@ -84,11 +81,18 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	defer unlock()
+	if err := takeEngine(dir, c.Database, &c.Migrations); err != nil {
+		return gate.Error, err
+	}
+	change, err := a.detect(ctx, c.Migrations)
+	if err != nil {
+		return gate.Error, err
+	}
 	policy := rule.DefaultPolicy()
 	policy.Rules, policy.Only = a.parsed.Rules, []string{"migration-failed", "checksum-drift", "version-order"}
 	f := a.fleet(config.Server{}, c.WorkDir)
 	a.reap(ctx, f)
-	state, g, err := a.attach(ctx, f, dir, c.Database)
+	state, g, err := a.attach(ctx, f, dir, c.Database, c.Migrations)
 	if err != nil {
 		return gate.Error, err
 	}
@@ -122,6 +126,9 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	if err := a.measure(ctx, g, o, state.Database, c.SampleEvery, policy); err != nil {
+		return gate.Error, err
+	}
+	if err := a.probe(ctx, g, o); err != nil {
 		return gate.Error, err
 	}
 	o.Phases = a.progress.Phases()
@@ -191,8 +198,25 @@ func (c *destroyCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	return gate.Pass, nil
 }
 
+// takeEngine settles the engine by that of a named target. A target that is
+// not there is told by whoever attaches.
+func takeEngine(dir *rundir.Dir, name string, m *config.Migrations) error {
+	state, err := dir.Target(name)
+	if err != nil {
+		return err
+	}
+	if m.Engine != "auto" && m.Engine != state.Engine {
+		return &usageError{
+			fmt.Sprintf("%s is %s, not %s", name, productName(state.Engine), productName(m.Engine)),
+			"give --engine " + state.Engine + ", or make it again with migration-gate restore-snapshot --into " + name,
+		}
+	}
+	m.Engine = state.Engine
+	return nil
+}
+
 // attach finds a named target again, with its server and sealed baseline.
-func (a *app) attach(ctx context.Context, f fleet, dir *rundir.Dir, name string) (rundir.TargetState, *ground, error) {
+func (a *app) attach(ctx context.Context, f fleet, dir *rundir.Dir, name string, m config.Migrations) (rundir.TargetState, *ground, error) {
 	state, err := dir.Target(name)
 	if err != nil {
 		return state, nil, err
@@ -203,7 +227,7 @@ func (a *app) attach(ctx context.Context, f fleet, dir *rundir.Dir, name string)
 	if time.Now().After(state.Expires) {
 		return state, nil, gone(fmt.Errorf("its time was up at %s", state.Expires.Format(time.RFC3339)))
 	}
-	eng, err := newEngine(state.Engine)
+	eng, err := newEngine(m)
 	if err != nil {
 		return state, nil, err
 	}

@@ -46,7 +46,7 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 	}
 	return nil, &usageError{
 		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
-		"install PostgreSQL's server, start a Docker engine, or give --target and --server-version",
+		"install " + productName(spec.Engine) + "'s server, start a Docker engine, or give --target and --server-version",
 	}
 }
 

@@ -111,6 +111,9 @@ type Lab struct {
 	Watch           func(ctx context.Context) (Watcher, error)
 	// Impact of a lock, once the relation's kind is known.
 	Impact func(mode, kind string, existed bool) lockbudget.Impact
+	// RowLocks reports whether a statement of a verb ("UPDATE") whose table lock
+	// is mode holds row locks there that writers wait for.
+	RowLocks func(mode, verb string) bool
 	// Compare reads the rows of tables that differ; only those in only, if
 	// it is not nil. The second result counts the tables that were compared.
 	Compare func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error)

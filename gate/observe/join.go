@@ -14,6 +14,7 @@ import (
 type joiner struct {
 	before, after map[string]snapshot.Relation
 	impact        func(mode, kind string, existed bool) lockbudget.Impact
+	rowLocking    func(mode, verb string) bool
 	ids           []statementID
 	named         map[string]bool // tables that some fact names, by key
 }
@@ -53,7 +54,7 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 			AtLeastMS: ms(max(w.AtLeast-w.Paused, 0)), AtMostMS: ms(w.AtMost - w.Paused), AtMostAloneMS: ms(w.AtMostAlone),
 			Migration: id.migration, Statement: id.statement,
 			File: st.File, Line: st.Line, EndLine: st.EndLine,
-			Existing: existed, Waited: w.Waited, Witness: string(w.Witness),
+			Existing: existed, Waited: w.Waited, WaitedMS: ms(w.WaitedAtMost), Witness: string(w.Witness),
 			OpenedMS: ms(w.Opened.Sent), ClosedMS: ms(w.Closed.Received), Session: w.Session,
 		}
 		for n := w.Statement + 1; n <= w.Through && n < len(j.ids); n++ {
@@ -110,10 +111,8 @@ func deadIndex(r snapshot.Relation, st migration.Statement) bool {
 func (j *joiner) rowLocks(o *gate.Observation, id statementID, lw gate.LockWindow) (gate.LockWindow, bool) {
 	run := o.Migrations[id.migration].Apply.Statements[id.statement]
 	verb, _, _ := strings.Cut(run.Tag, " ")
-	writes := lw.Mode == "ROW EXCLUSIVE" && (verb == "UPDATE" || verb == "DELETE" || verb == "MERGE")
-	locks := lw.Mode == "ROW SHARE" && verb == "SELECT"
 	rows := lw.Kind == "table" || lw.Kind == "partitioned table" // its toast and indexes have none of their own
-	if !lw.Existing || !rows || run.Rows == 0 || !(writes || locks) {
+	if !lw.Existing || !rows || run.Rows == 0 || j.rowLocking == nil || !j.rowLocking(lw.Mode, verb) {
 		return lw, false
 	}
 	lw.Mode, lw.RowLocks, lw.Rows, lw.Witness = "row locks", true, run.Rows, string(lockbudget.ByStatement)

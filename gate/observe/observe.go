@@ -41,6 +41,7 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	w.recorder.Own(w.session.PID())
 	w.began = time.Now()
 	w.recorder.Start(ctx)
+	var failed *gate.Migration
 	for i := range o.Migrations {
 		m := &o.Migrations[i]
 		w.at = i
@@ -50,6 +51,7 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 			return fmt.Errorf("apply %s: %w", m.Up.File, err)
 		}
 		if m.Apply.Failure != nil {
+			failed = m
 			break
 		}
 	}
@@ -64,11 +66,40 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	if err != nil {
 		return fmt.Errorf("read the clone's catalogue: %w", err)
 	}
-	j := joiner{before: before, after: after, impact: lab.Impact, ids: w.ids}
+	j := joiner{before: before, after: after, impact: lab.Impact, rowLocking: lab.RowLocks, ids: w.ids}
 	j.windows(o, recording)
 	j.files(o, w.facts)
 	j.tables(o)
+	j.ddlLocks(o)
 	o.Resolution = gate.Resolution{Every: opt.Every, Looks: recording.Looks, MedianGap: recording.MedianGap, MaxGap: recording.MaxGap}
+	if failed != nil && left(failed.Apply) {
+		return rerun(ctx, lab, failed)
+	}
+	return nil
+}
+
+// left reports whether a failed run left something applied.
+func left(run *gate.Run) bool {
+	for i, st := range run.Statements {
+		if !st.RolledBack && i != run.Failure.Statement {
+			return true
+		}
+	}
+	return false
+}
+
+// rerun executes a failed up script once more from its beginning, on a new
+// connection, as a person would who mended what made it fail: whether it gets
+// as far again tells whether the script converges or needs work by hand.
+func rerun(ctx context.Context, lab Lab, m *gate.Migration) (err error) {
+	w := &walk{lab: lab}
+	if w.session, err = lab.Open(ctx); err != nil {
+		return fmt.Errorf("connect as the migrating role: %w", err)
+	}
+	defer func() { err = w.close(ctx, err) }()
+	if m.Rerun, err = w.run(ctx, &m.Up); err != nil {
+		return fmt.Errorf("run %s again after its failure: %w", m.Up.File, err)
+	}
 	return nil
 }
 
@@ -91,7 +122,7 @@ func CatchUp(ctx context.Context, open func(context.Context) (Session, error), m
 			return fmt.Errorf("apply merged migration %s: %w", m.Up.File, err)
 		}
 		if f := run.Failure; f != nil {
-			return fmt.Errorf("apply merged migration %s:%d: %s (SQLSTATE %s): the base's migrations do not apply to the baseline; use a snapshot that has them", f.File, f.Line, f.Message, f.Code)
+			return fmt.Errorf("apply merged migration %s:%d: %s (%s): the base's migrations do not apply to the baseline; use a snapshot that has them", f.File, f.Line, f.Message, f.CodeText())
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ func (l *lab) clone(t *testing.T) observe.Lab {
 		Watch: func(ctx context.Context) (observe.Watcher, error) {
 			return locks.NewSampler(ctx, l.server.Database("postgres").AdminDSN(), after.Name())
 		},
-		Impact: locks.Impact,
+		Impact: locks.Impact, RowLocks: locks.RowLocks,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {
 			return postgres.Compare(ctx, before, after, postgres.CompareOptions{Prefix: "_deprecated_", Only: only})
 		},

@@ -92,7 +92,7 @@ func (w *walk) run(ctx context.Context, s *migration.Script) (*gate.Run, error) 
 			undone := res.Failure != nil || end.Failure != nil
 			for k, n := range open {
 				run.Statements[n].ToCommitMS = ms(last.Sub(starts[k]))
-				run.Statements[n].RolledBack = undone && n != i
+				run.Statements[n].RolledBack = undone && (n != i || res.Failure == nil)
 			}
 			open, starts = nil, nil
 		}

@@ -1,0 +1,92 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/lockbudget"
+)
+
+// Probe asks the engine for the best form that it accepts of each online DDL
+// statement that ran, and notes it beside what was measured. Engines without
+// such statements, and runs that had none on an existing table, ask nothing.
+func Probe(ctx context.Context, lab Lab, o *gate.Observation) error {
+	if lab.Probe == nil || !wantsProbe(o) {
+		return nil
+	}
+	var scripts []*migration.Script
+	for i := range o.Migrations {
+		if o.Migrations[i].Apply != nil {
+			scripts = append(scripts, &o.Migrations[i].Up)
+		}
+	}
+	best, err := lab.Probe(ctx, scripts)
+	if err != nil {
+		return fmt.Errorf("ask for the best algorithm: %w", err)
+	}
+	for i := range scripts {
+		run := o.Migrations[i].Apply
+		for k := range run.Statements {
+			if d := run.Statements[k].DDL; d != nil && i < len(best) && k < len(best[i]) {
+				d.Best = best[i][k]
+			}
+		}
+	}
+	return nil
+}
+
+func wantsProbe(o *gate.Observation) bool {
+	for _, m := range o.Migrations {
+		if m.Apply == nil {
+			continue
+		}
+		if slices.ContainsFunc(m.Apply.Statements, func(s gate.StatementRun) bool { return s.DDL != nil && s.DDL.Existing }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ddlLocks tells from the lock windows what others were let do while an online
+// DDL statement worked. The short exclusive locks at its ends are told by
+// their windows, so a statement that only touched metadata has no level.
+func (j *joiner) ddlLocks(o *gate.Observation) {
+	for i := range o.Migrations {
+		m := &o.Migrations[i]
+		if m.Apply == nil {
+			continue
+		}
+		for k := range m.Apply.Statements {
+			st := &m.Apply.Statements[k]
+			if d := st.DDL; d != nil && d.Lock == "" && worked(d, st) {
+				d.Lock = j.levelOf(o.Locks, i, k, d.Table, st.DurationMS)
+			}
+		}
+	}
+}
+
+// worked reports whether the statement read or wrote rows.
+func worked(d *gate.OnlineDDL, st *gate.StatementRun) bool {
+	return d.Rebuild || d.Algorithm == "COPY" || len(st.Scans) > 0
+}
+
+// levelOf is the LOCK clause that describes the windows of one statement.
+// Existing or not does not matter here: the server chose the same.
+func (j *joiner) levelOf(windows []gate.LockWindow, migration, statement int, table string, duration float64) string {
+	level := "NONE"
+	for _, w := range windows {
+		if w.Migration != migration || w.Statement != statement || w.Table != table || w.RowLocks {
+			continue
+		}
+		switch impact := j.impact(w.Mode, w.Kind, true); {
+		case impact&lockbudget.BlocksReads != 0 && w.AtLeastMS > duration/2:
+			return "EXCLUSIVE"
+		case impact&lockbudget.BlocksReads == 0 && impact&lockbudget.BlocksWrites != 0:
+			level = "SHARED"
+		}
+	}
+	return level
+}
