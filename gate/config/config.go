@@ -53,12 +53,12 @@ type Server struct {
 	EmbeddedURL    string   `name:"embedded-url" placeholder:"URL" pattern:"^https?://" secret:"" help:"Maven repository that server binaries are fetched from, for --target embedded (default: Maven Central)."`
 	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries are kept (default: the user's cache directory)."`
 	EmbeddedSHA256 string   `name:"embedded-sha256" placeholder:"HEX" pattern:"^[0-9a-fA-F]{64}$" help:"SHA-256 that the fetched archive must have."`
-	Roles          []string `name:"role" key:"roles" sep:"none" placeholder:"NAME" help:"Role that the migrations expect to exist besides the owner; repeatable."`
+	Roles          []string `name:"role" key:"roles" sep:"none" placeholder:"NAME" help:"Role that the migrations expect to exist besides the owner (PostgreSQL); repeatable."`
 }
 
 // Snapshot is the stored copy of production that is restored.
 type Snapshot struct {
-	Snapshot string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore: pg_dump custom format or plain SQL, bare or compressed with gzip or zstd. Without one the merged migrations build an empty database, and durations are not measured."`
+	Snapshot string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed with gzip or zstd: pg_dump custom format or plain SQL; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Without one the merged migrations build an empty database, and durations are not measured."`
 	Jobs     int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
 }
 
