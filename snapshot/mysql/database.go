@@ -1,0 +1,82 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Database is the restored database in one instance: the baseline to read, or
+// a clone.
+type Database struct {
+	s        *Server
+	instance string
+	readOnly bool
+	// wrote is told that somebody may write: the baseline, before it is sealed.
+	wrote func()
+}
+
+// Name of the database: the schema, the same in every instance.
+func (d *Database) Name() string {
+	d.s.mu.Lock()
+	defer d.s.mu.Unlock()
+	return d.s.schema
+}
+
+// Instance is the name of the server that holds it.
+func (d *Database) Instance() string { return d.instance }
+
+// Start makes the instance run, which is no error if it does. Reading starts it
+// too; who connects by a DSN and wants the error of a start calls it before.
+func (d *Database) Start(ctx context.Context) error {
+	_, err := d.s.addr(ctx, d.instance)
+	return err
+}
+
+// OwnerDSN connects as the migrating account, in the form of
+// go-sql-driver/mysql. It holds a password: never print it.
+func (d *Database) OwnerDSN() string { return d.dsn(Owner, d.s.ownerPassword()) }
+
+// AdminDSN connects as the server's administrator, in the form of
+// go-sql-driver/mysql. It holds a password: never print it.
+func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password) }
+
+func (d *Database) dsn(user, password string) string {
+	if d.wrote != nil {
+		d.wrote()
+	}
+	// A start takes seconds, and only the first call of a process that found
+	// the instance stopped needs it. An instance that does not start leaves
+	// nobody listening, which is what the connection will say.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	addr, err := d.s.addr(ctx, d.instance)
+	if err != nil {
+		addr = d.instance + ".does-not-start.invalid:3306"
+	}
+	return d.s.config(addr, d.Name(), user, password).FormatDSN()
+}
+
+// read runs f in a read-only session whose output of values depends on no
+// setting of the server.
+func (d *Database) read(ctx context.Context, f func(*sql.Conn) error) error {
+	params := map[string]string{
+		"time_zone":               "'+00:00'",
+		"group_concat_max_len":    "1073741824",
+		"div_precision_increment": "4",
+		"sql_quote_show_create":   "1",
+		"sql_select_limit":        "18446744073709551615",
+		"lc_messages":             "'en_US'",
+		"lc_time_names":           "'en_US'",
+	}
+	if d.s.maria {
+		params["tx_isolation"], params["tx_read_only"] = "'REPEATABLE-READ'", "1"
+		params["max_statement_time"] = "0"
+	} else {
+		params["transaction_isolation"], params["transaction_read_only"] = "'REPEATABLE-READ'", "1"
+		params["max_execution_time"] = "0"
+		// Figures of tables as they are, not as they were a day ago.
+		params["information_schema_stats_expiry"] = "0"
+	}
+	return d.s.onWith(ctx, d.instance, "", params, f)
+}

@@ -1,0 +1,250 @@
+// Package mysql restores snapshots into a MySQL or MariaDB server that a run
+// made for itself, makes clones of the restored baseline, and reads both: their
+// schema, their catalogue, their rows.
+//
+// MySQL cannot copy a database by itself, so a clone is a copy of the stopped
+// baseline's data directory with a server of its own (snapshot.Instances). The
+// database keeps one name in all of them.
+//
+// It connects as the administrator. The migration's own connection, and any
+// judgement of what was read, are elsewhere; so is the making of servers.
+package mysql
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// Owner is the migrating account: an ordinary one that may do everything in the
+// restored schemas, and nothing else.
+const Owner = "migrator"
+
+// The oldest versions that the catalogue queries are written for.
+const (
+	oldestMySQL   = 80000
+	oldestMariaDB = 100600
+)
+
+// Server is an ephemeral server with its instances, seen as its administrator.
+// Each call connects on its own and leaves no connection behind, for only a
+// stopped instance can be copied.
+type Server struct {
+	target  *snapshot.Target
+	version string
+	num     int // 80036, 101118
+	maria   bool
+
+	mu     sync.Mutex
+	schema string // the database's name, "" until it is known
+	sealed bool
+	// addrs are the instances that this process has seen running.
+	addrs map[string]string
+}
+
+// Connect asks the first instance for its version; an error means that it
+// cannot be reached or used. A first instance that is stopped was sealed by an
+// earlier process, and is only started to be read.
+func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
+	if t.Instances == nil {
+		return nil, errors.New("connect to the target: it cannot hold several instances, which clones need")
+	}
+	s := &Server{target: t, addrs: map[string]string{}}
+	if err := s.connect(ctx); err != nil {
+		return nil, fmt.Errorf("connect to the target: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) connect(ctx context.Context) error {
+	host, port, err := s.target.Instances.Start(ctx, snapshot.FirstInstance, readOnly())
+	if err != nil {
+		return err
+	}
+	s.addrs[snapshot.FirstInstance] = net.JoinHostPort(host, strconv.Itoa(port))
+	return s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
+		var text string
+		if err := c.QueryRowContext(ctx, "SELECT VERSION()").Scan(&text); err != nil {
+			return err
+		}
+		s.maria = strings.Contains(strings.ToLower(text), "mariadb")
+		s.version, s.num = parseVersion(text)
+		oldest, words := oldestMySQL, "MySQL 8.0"
+		if s.maria {
+			oldest, words = oldestMariaDB, "MariaDB 10.6"
+		}
+		if s.num < oldest {
+			return fmt.Errorf("it runs %s; the oldest supported is %s", text, words)
+		}
+		var n int
+		if err := c.QueryRowContext(ctx, "SELECT COUNT(*) FROM mysql.db").Scan(&n); err != nil {
+			return fmt.Errorf("account %q is no administrator: %w", s.target.User, err)
+		}
+		return nil
+	})
+}
+
+// parseVersion gives the leading "x.y.z" of VERSION(), and as a number.
+func parseVersion(text string) (string, int) {
+	text = strings.TrimPrefix(text, "5.5.5-") // how old MariaDB hid from replicas
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+	if end >= 0 {
+		text = text[:end]
+	}
+	text = strings.TrimRight(text, ".")
+	num, scale := 0, 10000
+	for i, part := range strings.Split(text, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil || i > 2 {
+			break
+		}
+		num += n * scale
+		scale /= 100
+	}
+	return text, num
+}
+
+// Close ends the use of the server. The server itself is its Target's to stop.
+func (s *Server) Close() {}
+
+// Version is the server's, as it says, without what a distribution adds:
+// "9.7.4", "10.11.18".
+func (s *Server) Version() string { return s.version }
+
+// Engine is the flavour: snapshot.MySQL or snapshot.MariaDB.
+func (s *Server) Engine() string {
+	if s.maria {
+		return snapshot.MariaDB
+	}
+	return snapshot.MySQL
+}
+
+// Drop removes a clone with its server and whatever sessions it has; one that
+// is not there is no error. The baseline goes with the target alone.
+func (s *Server) Drop(ctx context.Context, instance string) error {
+	if instance == snapshot.FirstInstance {
+		return fmt.Errorf("drop instance %s: it holds the baseline", instance)
+	}
+	s.forget(instance)
+	if err := s.target.Instances.Remove(ctx, instance); err != nil {
+		return fmt.Errorf("drop instance %s: %w", instance, err)
+	}
+	return nil
+}
+
+// Database gives the database of an instance by the instance's name, to read
+// and to connect to. The instance is started when it is first used, if it is
+// not running.
+func (s *Server) Database(instance string) *Database {
+	return &Database{s: s, instance: instance, readOnly: instance == snapshot.FirstInstance}
+}
+
+// addr starts an instance if need be, and says where it listens.
+func (s *Server) addr(ctx context.Context, instance string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.addrs[instance]; a != "" {
+		return a, nil
+	}
+	var settings map[string]string
+	if instance == snapshot.FirstInstance {
+		settings = readOnly() // it was stopped: so it is sealed
+	}
+	host, port, err := s.target.Instances.Start(ctx, instance, settings)
+	if err != nil {
+		return "", fmt.Errorf("start instance %s: %w", instance, err)
+	}
+	a := net.JoinHostPort(host, strconv.Itoa(port))
+	s.addrs[instance] = a
+	return a, nil
+}
+
+func (s *Server) forget(instance string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.addrs, instance)
+}
+
+// stop shuts an instance down cleanly.
+func (s *Server) stop(ctx context.Context, instance string) error {
+	s.forget(instance)
+	return s.target.Instances.Stop(ctx, instance)
+}
+
+// on connects to a schema of an instance ("" for none), calls f and
+// disconnects. The session's sql_mode is empty: whatever a statement needs
+// beyond that, f sets.
+func (s *Server) on(ctx context.Context, instance, schema string, f func(*sql.Conn) error) error {
+	return s.onWith(ctx, instance, schema, nil, f)
+}
+
+func (s *Server) onWith(ctx context.Context, instance, schema string, params map[string]string, f func(*sql.Conn) error) error {
+	addr, err := s.addr(ctx, instance)
+	if err != nil {
+		return err
+	}
+	cfg := s.config(addr, schema, s.target.User, s.target.Password)
+	cfg.Params = map[string]string{"sql_mode": "''", "lock_wait_timeout": "3600", "autocommit": "1"}
+	for k, v := range params {
+		cfg.Params[k] = v
+	}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return errors.New("the target's address cannot be read as a connection") // without the text, which quotes it
+	}
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(c)
+}
+
+// config is the only place that spells a connection with its password.
+func (s *Server) config(addr, schema, user, password string) *mysql.Config {
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr = "tcp", addr
+	cfg.User, cfg.Passwd, cfg.DBName = user, password, schema
+	cfg.MaxAllowedPacket = 1 << 30
+	cfg.InterpolateParams = true
+	return cfg
+}
+
+// ownerPassword is derived from the administrator's, so that a later process
+// attaches without storing it. Whoever knows it cannot go back.
+func (s *Server) ownerPassword() string {
+	m := hmac.New(sha256.New, []byte(s.target.Password))
+	fmt.Fprintf(m, "%s %s", Owner, s.target.Handle.Run)
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// ident quotes names and joins them with dots.
+func ident(parts ...string) string {
+	var b strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString("`" + strings.ReplaceAll(p, "`", "``") + "`")
+	}
+	return b.String()
+}
+
+// literal quotes a string for a session without NO_BACKSLASH_ESCAPES.
+func literal(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`, "\x00", `\0`).Replace(s) + "'"
+}
