@@ -34,12 +34,12 @@ dist: ## dist/migration-gate, statically linked, for other machines of this kind
 	@! ldd dist/migration-gate 2>/dev/null | grep '=>' || { echo 'dist/migration-gate is not static' >&2; exit 1; }
 
 .PHONY: demo
-demo: build ## gate a dangerous change and its safe rewrite on a million orders
-	@testdata/demo/demo.sh
+demo: build ## gate a dangerous change and its safe rewrite on a million orders (ENGINE=mysql)
+	@ENGINE=$(ENGINE) testdata/demo/demo.sh
 
 .PHONY: prepare
 prepare: ## install what the tests need, where this user may
-	@testdata/install.sh cc postgresql xz
+	@testdata/install.sh cc postgresql xz mysql mariadb
 
 .PHONY: test
 test: prepare ## all tests

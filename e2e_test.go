@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -37,8 +39,9 @@ func links(t *testing.T) string {
 	return dir
 }
 
-// target is what the scripts run on: this machine's server programs where it
-// has some, else prebuilt ones that are fetched once for all tests.
+// target is what the scripts of PostgreSQL run on: this machine's server
+// programs where it has some, else prebuilt ones that are fetched once for all
+// tests.
 func target(t *testing.T) map[string]string {
 	env := map[string]string{"MIGRATION_GATE_TARGET": "local", asTool: "1"}
 	if offer := local.New(local.Options{Path: os.Getenv("PATH")}).Offer(t.Context(), snapshot.Spec{}); !offer.OK {
@@ -81,33 +84,88 @@ func empty(t *testing.T, scratch string) {
 }
 
 // TestScripts runs testdata/script: the real binary on real servers, dumps and
-// repositories. Each script is one story of a user's.
+// repositories. Each script is one story of a user's. Those in shared are told
+// on every engine, with $ENGINE, $SCHEMA, where its tables are, and $SQL, whose
+// files differ, to tell them apart.
 func TestScripts(t *testing.T) {
-	bin, env, work := links(t), target(t), scratch(t)
-	t.Cleanup(func() { empty(t, work) })
-	env["MIGRATION_GATE_WORK_DIR"] = work
-	server := snapshottest.Server(t, "") // not within a script, which must not end this test
-	t.Run("dumps", func(t *testing.T) {
-		err := server.Tools.Run(t.Context(), "pg_dump", []string{"--version"}, nil, io.Discard, io.Discard)
-		if errors.Is(err, snapshot.ErrNoTool) {
-			t.Skip("no pg_dump on this machine: the scripts' snapshots are plain SQL; PostgreSQL's client programs would make real dumps")
-		} else if err != nil {
-			t.Error(err)
-		}
+	t.Run("postgres", func(t *testing.T) {
+		server := snapshottest.Server(t, "") // not within a script, which must not end this test
+		t.Run("dumps", func(t *testing.T) {
+			err := server.Tools.Run(t.Context(), "pg_dump", []string{"--version"}, nil, io.Discard, io.Discard)
+			if errors.Is(err, snapshot.ErrNoTool) {
+				t.Skip("no pg_dump on this machine: the scripts' snapshots are plain SQL; PostgreSQL's client programs would make real dumps")
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+		env := target(t)
+		env["SCHEMA"], env["SQL"] = "public", "postgres"
+		scripts(t, env, func(ts *testscript.TestScript, file, out string, args []string) {
+			dumpPostgres(ts, server, file, out, args)
+		}, "shared", "postgres")
 	})
+	for _, flavour := range snapshottest.MySQLFlavours(t) {
+		t.Run(flavour, func(t *testing.T) {
+			server := snapshottest.MySQL(t, flavour)
+			env := map[string]string{
+				"MIGRATION_GATE_TARGET": "local", "MIGRATION_GATE_ENGINE": flavour, asTool: "1",
+				"SCHEMA": mysqlSchema, "SQL": "mysql",
+				"PATH": server.Handle.Bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+			}
+			var one sync.Mutex // the schema's name is the same in every script
+			scripts(t, env, func(ts *testscript.TestScript, file, out string, args []string) {
+				one.Lock()
+				defer one.Unlock()
+				dumpMySQL(ts, server, file, out, args)
+			}, "shared", "mysql")
+		})
+	}
+}
+
+// scripts runs the scripts of some directories on one engine.
+func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), dirs ...string) {
+	bin, work := links(t), scratch(t)
+	t.Cleanup(func() { empty(t, work) })
+	path := env["PATH"]
+	if path == "" {
+		path = os.Getenv("PATH")
+	}
+	var files []string
+	for _, dir := range dirs {
+		found, err := filepath.Glob(filepath.Join("testdata", "script", dir, "*.txtar"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no scripts in %s (%v)", dir, err)
+		}
+		files = append(files, found...)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Files: files,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			for name, value := range env {
 				e.Setenv(name, value)
 			}
+			e.Setenv("MIGRATION_GATE_WORK_DIR", work)
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+path)
 			return commandtest.Setup(e)
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "mysql":
+				return env["SQL"] == "mysql", nil
+			case "mariadb":
+				return env["MIGRATION_GATE_ENGINE"] == "mariadb", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": commandtest.Exits,
 			"repo":  commandtest.Repo,
-			"dump":  func(ts *testscript.TestScript, neg bool, args []string) { dump(t, ts, args) },
+			"dump": func(ts *testscript.TestScript, neg bool, args []string) {
+				if len(args) < 2 {
+					ts.Fatalf("usage: dump FILE.sql OUT [arguments…]")
+				}
+				dump(ts, args[0], args[1], args[2:])
+			},
 		},
 		RequireUniqueNames: true,
 	})
@@ -115,30 +173,54 @@ func TestScripts(t *testing.T) {
 
 var dumps atomic.Int64
 
-// dump runs a SQL file in a database of its own and dumps that by pg_dump:
-// `dump FILE.sql OUT [pg_dump's arguments…]`. Where there is no pg_dump, the
-// SQL itself is the snapshot; TestScripts says so.
-func dump(t *testing.T, ts *testscript.TestScript, args []string) {
-	if len(args) < 2 {
-		ts.Fatalf("usage: dump FILE.sql OUT [arguments…]")
-	}
+// dumpPostgres runs a SQL file in a database of its own and dumps that by
+// pg_dump: `dump FILE.sql OUT [pg_dump's arguments…]`, in custom format where
+// OUT ends in .dump. Where there is no pg_dump, the SQL itself is the
+// snapshot; TestScripts says so.
+func dumpPostgres(ts *testscript.TestScript, server *snapshot.Target, file, out string, args []string) {
 	ctx := context.Background()
-	server := snapshottest.Server(t, "")
 	name := fmt.Sprintf("dump_%d", dumps.Add(1))
 	admin := connect(ts, server, "postgres")
 	defer admin.Close(ctx)
 	_, err := admin.Exec(ctx, "CREATE DATABASE "+name)
 	ts.Check(err)
 	db := connect(ts, server, name)
-	_, err = db.PgConn().Exec(ctx, ts.ReadFile(args[0])).ReadAll()
+	_, err = db.PgConn().Exec(ctx, ts.ReadFile(file)).ReadAll()
 	ts.Check(errors.Join(err, db.Close(ctx)))
-	var out, stderr bytes.Buffer
-	if err := server.Tools.Run(ctx, "pg_dump", append(args[2:], "-d", name), nil, &out, &stderr); errors.Is(err, snapshot.ErrNoTool) {
-		out.WriteString(ts.ReadFile(args[0]))
+	if filepath.Ext(out) == ".dump" {
+		args = append(args, "-Fc")
+	}
+	var stdout, stderr bytes.Buffer
+	if err := server.Tools.Run(ctx, "pg_dump", append(args, "-d", name), nil, &stdout, &stderr); errors.Is(err, snapshot.ErrNoTool) {
+		stdout.WriteString(ts.ReadFile(file))
 	} else if err != nil {
 		ts.Fatalf("pg_dump: %v\n%s", err, stderr.Bytes())
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), out.Bytes(), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(out), stdout.Bytes(), 0o644))
+}
+
+// mysqlSchema is the schema of the scripts' snapshots and, by the gate's own
+// choice, of a baseline without one.
+const mysqlSchema = "app"
+
+// dumpMySQL does the same by the flavour's own dump tool.
+func dumpMySQL(ts *testscript.TestScript, server *snapshot.Target, file, out string, args []string) {
+	ctx := context.Background()
+	client, dump := "mysql", "mysqldump"
+	if server.Handle.Engine == snapshot.MariaDB {
+		client, dump = "mariadb", "mariadb-dump"
+	}
+	run := func(program string, stdin string, args ...string) []byte {
+		var stdout, stderr bytes.Buffer
+		if err := server.Tools.Run(ctx, program, args, strings.NewReader(stdin), &stdout, &stderr); err != nil {
+			ts.Fatalf("%s: %v\n%s", program, err, stderr.Bytes())
+		}
+		return stdout.Bytes()
+	}
+	run(client, "DROP DATABASE IF EXISTS "+mysqlSchema+"; CREATE DATABASE "+mysqlSchema)
+	run(client, ts.ReadFile(file), mysqlSchema)
+	sql := run(dump, "", append(args, "--single-transaction", "--routines", "--triggers", mysqlSchema)...)
+	ts.Check(os.WriteFile(ts.MkAbs(out), sql, 0o644))
 }
 
 func connect(ts *testscript.TestScript, s *snapshot.Target, database string) *pgx.Conn {

@@ -1,0 +1,1 @@
+RENAME TABLE products TO _deprecated_products;

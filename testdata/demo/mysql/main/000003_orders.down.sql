@@ -1,0 +1,1 @@
+RENAME TABLE orders TO _deprecated_orders;

@@ -1,0 +1,1 @@
+RENAME TABLE order_lines TO _deprecated_order_lines;

@@ -1,0 +1,1 @@
+RENAME TABLE payments TO _deprecated_payments;

@@ -1,0 +1,1 @@
+ALTER TABLE orders RENAME COLUMN channel TO _deprecated_channel, ALGORITHM=INSTANT;

@@ -1,0 +1,1 @@
+CREATE INDEX orders_channel_placed_at_idx ON orders (channel, placed_at) ALGORITHM=INPLACE LOCK=NONE;
