@@ -47,6 +47,10 @@ type Server struct {
 	num     int // 80036, 101118
 	maria   bool
 
+	// base is held for reading by whoever is connected to the first instance,
+	// and for writing while it is copied.
+	base sync.RWMutex
+
 	mu     sync.Mutex
 	schema string // the database's name, "" until it is known
 	sealed bool
@@ -153,14 +157,17 @@ func (s *Server) Database(instance string) *Database {
 
 // addr starts an instance if need be, and says where it listens.
 func (s *Server) addr(ctx context.Context, instance string) (string, error) {
+	if instance == snapshot.FirstInstance {
+		return s.addrWith(ctx, instance, readOnly()) // it was stopped: so it is sealed
+	}
+	return s.addrWith(ctx, instance, nil)
+}
+
+func (s *Server) addrWith(ctx context.Context, instance string, settings map[string]string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.addrs[instance]; a != "" {
 		return a, nil
-	}
-	var settings map[string]string
-	if instance == snapshot.FirstInstance {
-		settings = readOnly() // it was stopped: so it is sealed
 	}
 	host, port, err := s.target.Instances.Start(ctx, instance, settings)
 	if err != nil {
@@ -185,12 +192,16 @@ func (s *Server) stop(ctx context.Context, instance string) error {
 
 // on connects to a schema of an instance ("" for none), calls f and
 // disconnects. The session's sql_mode is empty: whatever a statement needs
-// beyond that, f sets.
+// beyond that, f sets. Within f, only another instance may be connected to.
 func (s *Server) on(ctx context.Context, instance, schema string, f func(*sql.Conn) error) error {
 	return s.onWith(ctx, instance, schema, nil, f)
 }
 
 func (s *Server) onWith(ctx context.Context, instance, schema string, params map[string]string, f func(*sql.Conn) error) error {
+	if instance == snapshot.FirstInstance {
+		s.base.RLock()
+		defer s.base.RUnlock()
+	}
 	addr, err := s.addr(ctx, instance)
 	if err != nil {
 		return err
@@ -242,6 +253,14 @@ func ident(parts ...string) string {
 		b.WriteString("`" + strings.ReplaceAll(p, "`", "``") + "`")
 	}
 	return b.String()
+}
+
+func literals(list []string) string {
+	var quoted []string
+	for _, s := range list {
+		quoted = append(quoted, literal(s))
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // literal quotes a string for a session without NO_BACKSLASH_ESCAPES.
