@@ -265,6 +265,9 @@ type Table struct {
 	Root      string `json:"root,omitempty"`
 	RootRows  int64  `json:"root_rows"`
 	RootBytes int64  `json:"root_bytes"`
+	// References are the tables ("schema.name") that its foreign keys refer to,
+	// where they were read (MySQL).
+	References []string `json:"references,omitempty"`
 }
 
 // Resolution is what the sampler achieved.

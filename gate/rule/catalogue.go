@@ -42,6 +42,8 @@ func rules() []rule {
 			title: "a lock is over budget only because later statements ran under it"},
 		{id: "table-rewrite", severity: gate.SeverityError, find: tableRewrite,
 			title: "an existing table was written anew"},
+		{id: "online-ddl-not-explicit", severity: gate.Warning, find: onlineDDL,
+			title: "MySQL is left to choose how to change an existing table, and may copy it silently"},
 		{id: "full-scan-under-lock", severity: gate.Warning, find: fullScan,
 			title: "an existing table was read whole while locked"},
 		{id: "unsafe-down", severity: gate.SeverityError, find: unsafeDown,

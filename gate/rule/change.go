@@ -16,7 +16,16 @@ type change struct {
 	offsets    []int               // how many statements ran before each migration
 	taken      map[takenIn][]gate.LockWindow
 	crossing   map[string][]gate.LockWindow
+	// blocks are the windows that budgets are held against: PostgreSQL's own,
+	// MySQL's joined to stretches; phases are what a stretch was joined of.
+	blocks []gate.LockWindow
+	phases map[stretchKey][]gate.LockWindow
+	// fixes spells what a reader can do in the engine's own SQL.
+	fixes fixes
 }
+
+// dialect the scripts are written in.
+func (c *change) dialect() migration.Dialect { return migration.Dialect(c.Engine.Name) }
 
 func newChange(o gate.Observation, p gate.Policy) *change {
 	c := &change{Observation: o, policy: p, partitions: map[string][]string{}}
@@ -31,6 +40,11 @@ func newChange(o gate.Observation, p gate.Policy) *change {
 		n += len(m.Up.Statements)
 	}
 	c.indexLocks()
+	c.blocks, c.fixes = o.Locks, postgresFixes{c}
+	if c.dialect().IsMySQL() {
+		c.phases = map[stretchKey][]gate.LockWindow{}
+		c.blocks, c.fixes = c.stretches(o.Locks), mysqlFixes{c}
+	}
 	return c
 }
 

@@ -49,14 +49,14 @@ func TestRulesPage(t *testing.T) {
 }
 
 var (
-	sqlBlock  = regexp.MustCompile("(?s)```sql\n(.*?)```")
+	sqlBlock  = regexp.MustCompile("(?s)```(my)?sql\n(.*?)```")
 	sectioned = []string{"### Why it matters", "### Evidence", "### How to fix it", "### How to configure it"}
 )
 
 // Every rule is documented in full, by SQL that PostgreSQL's grammar knows.
 func TestRuleDocs(t *testing.T) {
-	if n := len(rule.Catalogue()); n != 13 {
-		t.Errorf("%d rules, want 13", n)
+	if n := len(rule.Catalogue()); n != 14 {
+		t.Errorf("%d rules, want 14", n)
 	}
 	for _, r := range rule.Catalogue() {
 		last := -1
@@ -72,7 +72,10 @@ func TestRuleDocs(t *testing.T) {
 			t.Errorf("%s: no SQL", r.ID)
 		}
 		for _, block := range blocks {
-			statements, err := migration.ParseScript(r.ID, []byte(block[1]))
+			if block[1] == "my" {
+				continue
+			}
+			statements, err := migration.ParseScript(r.ID, []byte(block[2]))
 			if err != nil {
 				t.Errorf("%s: %v", r.ID, err)
 			}

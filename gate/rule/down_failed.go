@@ -15,7 +15,7 @@ func downFailed(c *change) []gate.Finding {
 		}
 		f := refused(m.Down, m.Reversed.Failure)
 		f.Message = fmt.Sprintf("rolling back migration %s would fail when it is needed most: %s", m.Version, cause(m.Reversed.Failure))
-		f.Fix = c.remedy(m.Reversed.Failure)
+		f.Fix = c.fixes.remedy(m.Reversed.Failure)
 		findings = append(findings, f)
 	}
 	return findings

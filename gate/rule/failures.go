@@ -24,7 +24,7 @@ func refused(s *migration.Script, f *gate.Failure) gate.Finding {
 		}
 	}
 	finding.Evidence = map[string]any{"code": f.Code, "server_message": f.Message}
-	for key, value := range map[string]string{"detail": f.Detail, "hint": f.Hint, "where": f.Where} {
+	for key, value := range map[string]string{"sqlstate": f.SQLState, "detail": f.Detail, "hint": f.Hint, "where": f.Where} {
 		if value != "" {
 			finding.Evidence[key] = value
 		}
@@ -40,7 +40,7 @@ func cause(f *gate.Failure) string {
 	if f.CommitRolledBack {
 		return "COMMIT was answered by ROLLBACK: an earlier statement had failed, and nothing was kept"
 	}
-	s := fmt.Sprintf("%s (SQLSTATE %s)", strings.TrimSuffix(f.Message, "."), f.Code)
+	s := fmt.Sprintf("%s (%s)", strings.TrimSuffix(f.Message, "."), f.CodeText())
 	if f.Code == "" {
 		s = strings.TrimSuffix(f.Message, ".")
 	}
@@ -55,7 +55,7 @@ var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
 
 // remedy is a next step for the failures that have a well-known one, else the
 // server's hint.
-func (c *change) remedy(f *gate.Failure) string {
+func (c postgresFixes) remedy(f *gate.Failure) string {
 	switch f.Code {
 	case "25001":
 		return c.outside("this statement refuses to run inside a transaction block")
@@ -87,7 +87,7 @@ func (c *change) remedy(f *gate.Failure) string {
 }
 
 // outside says how a statement gets out of the transaction under this layout.
-func (c *change) outside(why string) string {
+func (c postgresFixes) outside(why string) string {
 	switch c.Layout {
 	case "goose":
 		return why + ": put `-- +goose NO TRANSACTION` on top of its file"

@@ -14,24 +14,24 @@ import (
 // stands, statement by statement. What is not SQL stands in comments, so that
 // pasting the whole is safe. "-- N." opens a migration of its own.
 
-// fixHold is what makes a hold short: a gentler form of the statement, or the
+// hold is what makes a hold short: a gentler form of the statement, or the
 // end of its transaction where what is slow came later.
-func (c *change) fixHold(h hold) string {
+func (c postgresFixes) hold(h hold) string {
 	if len(h.HeldDuring) > 0 && len(c.breaches(h.LockWindow, h.AtMostAloneMS)) == 0 {
-		return c.fixHeld(h)
+		return c.held(h)
 	}
-	return c.fixStatement(h.Migration, h.Statement)
+	return c.statement(h.Migration, h.Statement)
 }
 
-// fixHeld splits the migration behind the statement that took the lock. What
+// held splits the migration behind the statement that took the lock. What
 // ran under it follows in its gentler form, where it has one.
-func (c *change) fixHeld(h hold) string {
+func (c postgresFixes) held(h hold) string {
 	st, ok := c.up(h.Migration, h.Statement)
 	if !ok {
 		return ""
 	}
 	if slices.ContainsFunc(st.Facts.Actions, dropsView) {
-		return c.fixViewHeld(h)
+		return c.viewHeld(h)
 	}
 	steps := []string{"-- 1. only what needs the lock; lock_timeout keeps a wait for it from queueing everybody else\n" +
 		"SET LOCAL lock_timeout = '2s';\n" + c.quoteStatement(st)}
@@ -66,9 +66,9 @@ func dropsView(a migration.Action) bool {
 	return a.Verb == migration.Drop && strings.HasSuffix(a.Object, "view")
 }
 
-// fixViewHeld takes what is slow out from between DROP VIEW and CREATE VIEW.
+// viewHeld takes what is slow out from between DROP VIEW and CREATE VIEW.
 // Those two stay together, or there is no view in the meantime.
-func (c *change) fixViewHeld(h hold) string {
+func (c postgresFixes) viewHeld(h hold) string {
 	steps := []string{"-- keep dropping and making the view in one migration, and nothing slow between the two;",
 		"-- what ran under it, by itself:"}
 	n := 0
@@ -93,9 +93,9 @@ func (c *change) fixViewHeld(h hold) string {
 }
 
 // gentler is the gentler form of a statement, or the statement itself.
-func (c *change) gentler(m, s int) (sql string, gentler bool) {
+func (c postgresFixes) gentler(m, s int) (sql string, gentler bool) {
 	st, _ := c.up(m, s)
-	f := fixer{change: c, st: st, rewrote: c.rewrote(m, s)}
+	f := fixer{change: c.change, st: st, rewrote: c.rewrote(m, s)}
 	if parts := f.parts(); len(parts) > 0 {
 		return f.join(parts), true
 	}
@@ -106,8 +106,8 @@ func (c *change) gentler(m, s int) (sql string, gentler bool) {
 	return sql, false
 }
 
-// fixScan moves a statement out of a transaction that holds a lock already.
-func (c *change) fixScan(m, s int, w gate.LockWindow) string {
+// scan moves a statement out of a transaction that holds a lock already.
+func (c postgresFixes) scan(m, s int, w gate.LockWindow) string {
 	st, ok := c.up(m, s)
 	if !ok {
 		return ""
@@ -126,7 +126,7 @@ func changesRows(st migration.Statement) bool {
 	})
 }
 
-func (c *change) oneTransaction() string {
+func (c postgresFixes) oneTransaction() string {
 	if c.Layout == "golang-migrate" {
 		return " (all statements of one file are one transaction)"
 	}
@@ -153,14 +153,14 @@ func statementBlock(layout, sql string) string {
 	return "-- +goose StatementBegin\n" + sql + "\n-- +goose StatementEnd"
 }
 
-// fixStatement is the gentler form of one statement: of each of its actions
+// statement is the gentler form of one statement: of each of its actions
 // that has one.
-func (c *change) fixStatement(m, s int) string {
+func (c postgresFixes) statement(m, s int) string {
 	st, ok := c.up(m, s)
 	if !ok {
 		return ""
 	}
-	f := fixer{change: c, st: st, rewrote: c.rewrote(m, s)}
+	f := fixer{change: c.change, st: st, rewrote: c.rewrote(m, s)}
 	if parts := f.parts(); len(parts) > 0 {
 		return f.join(parts)
 	}

@@ -10,7 +10,7 @@ import (
 // putAside is a rename to the deprecation prefix in the place of a DROP. What
 // the change named itself, and a DROP would have taken along, has to give its
 // name free too, or the up script fails on it the next time.
-func (d *down) putAside(a migration.Action) string {
+func (postgresFixes) putAside(d *down, a migration.Action) string {
 	if strings.Contains(a.Name+a.Part, "?") {
 		return "put it aside under " + d.policy.DeprecationPrefix + "… instead, or leave it where it is"
 	}

@@ -44,9 +44,9 @@ func (c *change) scanned(m, s int, st migration.Statement, run gate.StatementRun
 	}
 	c.addSize(f.Evidence, t.table)
 	if w.Statement == s && w.Migration == m {
-		f.Fix = c.fixStatement(m, s)
+		f.Fix = c.fixes.statement(m, s)
 	} else {
-		f.Fix = c.fixScan(m, s, w)
+		f.Fix = c.fixes.scan(m, s, w)
 	}
 	return f
 }

@@ -15,7 +15,7 @@ import (
 // once per script as not measured, so that silence is never taken for a pass.
 func lockBudget(c *change) []gate.Finding {
 	var over, unmeasured []gate.LockWindow
-	for _, w := range c.Locks {
+	for _, w := range c.blocks {
 		switch {
 		case !judged(w):
 		case c.isOver(w):
@@ -27,12 +27,13 @@ func lockBudget(c *change) []gate.Finding {
 	var findings []gate.Finding
 	for _, h := range c.holds(over) {
 		f := c.where(h)
-		f.Message = fmt.Sprintf("%s: %s blocked for up to %s%s, %s",
-			h.name(), list(h.impacts()), upTo(h.AtMostMS), h.doubt(), h.budget())
+		f.Message = fmt.Sprintf("%s: %s blocked for up to %s%s%s, %s",
+			h.name(), list(h.impacts()), upTo(h.AtMostMS), h.doubt(), c.course(h), h.budget())
 		f.Evidence = h.evidence()
+		c.addCourse(f.Evidence, h)
 		table, _ := h.subject()
 		c.addSize(f.Evidence, table)
-		f.Fix = c.fixHold(h)
+		f.Fix = c.fixes.hold(h)
 		findings = append(findings, f)
 	}
 	return append(findings, c.notMeasured(unmeasured)...)

@@ -10,7 +10,7 @@ import (
 // the statement that took it. What is slow ran later, in the same transaction.
 func lockHeld(c *change) []gate.Finding {
 	var held []gate.LockWindow
-	for _, w := range c.Locks {
+	for _, w := range c.blocks {
 		if judged(w) && c.isOver(w) && len(c.breaches(w, w.AtMostAloneMS)) == 0 {
 			held = append(held, w)
 		}
@@ -21,13 +21,14 @@ func lockHeld(c *change) []gate.Finding {
 		f.Message = fmt.Sprintf("%s: %s was needed for %s, and held for up to %s%s; %s",
 			h.name(), h.Mode, upTo(h.AtMostAloneMS), upTo(h.AtMostMS), through(h.LockWindow), h.budget())
 		f.Evidence = h.evidence()
+		c.addCourse(f.Evidence, h)
 		f.Evidence["at_most_alone_ms"] = h.AtMostAloneMS
 		during := []map[string]any{}
 		for _, r := range h.HeldDuring {
 			during = append(during, place(r.File, r.Line))
 		}
 		f.Evidence["held_during"] = during
-		f.Fix = c.fixHeld(h)
+		f.Fix = c.fixes.held(h)
 		findings = append(findings, f)
 	}
 	return findings

@@ -23,29 +23,13 @@ func migrationFailed(c *change) []gate.Finding {
 		}
 		if f := m.Apply.Failure; f != nil {
 			finding := refused(&m.Up, f)
-			finding.Message = fmt.Sprintf("the deploy would stop at migration %s: %s%s", m.Version, cause(f), kept(m, f))
-			finding.Fix = c.remedy(f)
+			finding.Message = fmt.Sprintf("the deploy would stop at migration %s: %s%s%s", m.Version, cause(f), c.kept(m, f), again(m))
+			c.addLeft(finding.Evidence, m)
+			finding.Fix = c.wayOn(m, f)
 			findings = append(findings, finding)
 		}
 	}
 	return findings
-}
-
-// kept warns where statements before the failure stay applied.
-func kept(m *gate.Migration, f *gate.Failure) string {
-	if f.CommitRolledBack || f.Statement < 1 {
-		return ""
-	}
-	n := 0
-	for s, run := range m.Apply.Statements {
-		if s < f.Statement && run.How == "autocommit" && !m.Up.Statements[s].Facts.NoOp {
-			n++
-		}
-	}
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf("; %s before it would stay applied, outside of any transaction", plural(int64(n), "statement", "statements"))
 }
 
 // invalid makes findings of indexes that a CONCURRENTLY left behind. (An index

@@ -23,7 +23,7 @@ func reupFailed(c *change) []gate.Finding {
 			f.Fix = "the down script left the object in place: put it aside there under another name (" +
 				c.policy.DeprecationPrefix + "…), or create it here with IF NOT EXISTS"
 		default:
-			f.Fix = c.remedy(m.ReUp.Failure)
+			f.Fix = c.fixes.remedy(m.ReUp.Failure)
 		}
 		findings = append(findings, f)
 	}

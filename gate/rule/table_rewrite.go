@@ -10,6 +10,9 @@ import (
 // tableRewrite: the heap of an existing table got a new file with the old rows
 // in it. An index rebuilt alone, TRUNCATE and REFRESH are facts, not this.
 func tableRewrite(c *change) []gate.Finding {
+	if c.dialect().IsMySQL() {
+		return c.rebuilds()
+	}
 	var findings []gate.Finding
 	c.runs(func(m, s int, st migration.Statement, run gate.StatementRun) {
 		trees := grouped(c, run.Rewrites, func(r gate.Rewrite) (string, bool) {
@@ -42,6 +45,6 @@ func (c *change) rewritten(m, s int, st migration.Statement, run gate.StatementR
 		f.Evidence["partitions"] = t.tables
 	}
 	c.addSize(f.Evidence, t.table)
-	f.Fix = c.fixStatement(m, s)
+	f.Fix = c.fixes.statement(m, s)
 	return f
 }

@@ -157,7 +157,7 @@ func (d *down) drops(a migration.Action) *harm {
 	if mine {
 		h.lost += ", and with it what was written since the release"
 	}
-	h.fix = d.putAside(a)
+	h.fix = d.fixes.putAside(d, a)
 	return h
 }
 

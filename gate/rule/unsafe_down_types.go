@@ -48,7 +48,7 @@ func (d *down) holdsFewer(from, to string) (string, bool) {
 	if len(is) > 0 && isText(from) {
 		return "it holds only " + some(is, 4), true
 	}
-	return fewerValues(from, to)
+	return d.fixes.fewerValues(from, to)
 }
 
 // forgets: an enum made anew with fewer values than the up script left it.

@@ -1,0 +1,130 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// rebuilds are MySQL's rewrites: a COPY, which keeps writers out as long as it
+// takes, and a rebuild in place, which lets them pass where it can. What the
+// server did counts, not what the statement's text lets expect.
+func (c *change) rebuilds() []gate.Finding {
+	var findings []gate.Finding
+	c.runs(func(m, s int, st migration.Statement, run gate.StatementRun) {
+		if d := run.DDL; d != nil && d.Existing && (d.Rebuild || d.Algorithm == "COPY") {
+			findings = append(findings, c.rebuilt(m, s, st, run, *d))
+		}
+		// Partitions are copied without a stage or an algorithm to tell so.
+		told := func(table string) bool {
+			return run.DDL != nil && run.DDL.Table == table && (run.DDL.Rebuild || run.DDL.Algorithm == "COPY")
+		}
+		trees := grouped(c, run.Rewrites, func(r gate.Rewrite) (string, bool) {
+			return r.Table, r.Part == "heap" && r.Existing && !r.Emptied && !told(r.Table)
+		})
+		for _, t := range trees {
+			d := gate.OnlineDDL{Table: t.table, Rebuild: true, Evidence: "new files"}
+			if run.DDL != nil {
+				d.Best = run.DDL.Best
+			}
+			if c.keptWritersOut(t.table, m, s) {
+				d.Lock = "SHARED"
+			}
+			findings = append(findings, c.rebuilt(m, s, st, run, d))
+		}
+	})
+	return findings
+}
+
+func (c *change) rebuilt(m, s int, st migration.Statement, run gate.StatementRun, d gate.OnlineDDL) gate.Finding {
+	f := at(st)
+	f.Severity = c.cap(d.Table)
+	blocked := d.Lock == "SHARED" || d.Lock == "EXCLUSIVE" || d.Algorithm == "COPY" && d.Lock != "NONE"
+	if !blocked && f.Severity == "" {
+		f.Severity = gate.Warning
+	}
+	how := "rebuilt in place"
+	switch {
+	case d.Algorithm == "COPY":
+		how = "copied"
+	case d.Algorithm == "":
+		how = "written anew"
+	}
+	f.Message = fmt.Sprintf("%s: the whole table was %s (%s) in %s", d.Table, how, c.sizeOf(d.Table), upTo(run.DurationMS))
+	if d.Algorithm == "COPY" {
+		f.Message += " by ALGORITHM=COPY"
+	}
+	f.Evidence = map[string]any{"relation": d.Table, "duration_ms": run.DurationMS, "wal_bytes": run.WALBytes}
+	writes, known := c.stretchOn(d.Table, m, s, "writes")
+	if known {
+		f.Evidence["mode"], f.Evidence["blocks"] = writes.Mode, blocking(writes)
+		f.Evidence["at_least_ms"], f.Evidence["at_most_ms"], f.Evidence["witness"] = writes.AtLeastMS, writes.AtMostMS, writes.Witness
+	}
+	f.Message += c.stalls(d, m, s, blocked)
+	addDDL(f.Evidence, d)
+	var bytes int64
+	for _, r := range run.Rewrites {
+		if r.Table == d.Table && r.Part == "heap" {
+			bytes += r.Bytes
+		}
+	}
+	if bytes > 0 {
+		f.Evidence["new_bytes"] = bytes
+	}
+	c.addSize(f.Evidence, d.Table)
+	f.Fix = c.fixes.statement(m, s)
+	return f
+}
+
+// stalls says what others went through, and what they would in production.
+func (c *change) stalls(d gate.OnlineDDL, m, s int, blocked bool) string {
+	writes, known := c.stretchOn(d.Table, m, s, "writes")
+	reads, readsKnown := c.stretchOn(d.Table, m, s, "reads")
+	switch {
+	case blocked && !known:
+		return ", while no row could be written"
+	case blocked && !readsKnown:
+		return fmt.Sprintf(" under %s: writes blocked for up to %s", writes.Mode, upTo(writes.AtMostMS))
+	case blocked && reads.AtMostMS == writes.AtMostMS:
+		return fmt.Sprintf(" under %s: reads and writes blocked for up to %s", writes.Mode, upTo(writes.AtMostMS))
+	case blocked:
+		return fmt.Sprintf(" under %s: writes blocked for up to %s, reads for up to %s", writes.Mode, upTo(writes.AtMostMS), upTo(reads.AtMostMS))
+	}
+	pause := "reads and writes passed"
+	if known {
+		pause += ", but for up to " + upTo(writes.AtMostMS)
+	}
+	return "; " + pause + "; with production's writes a further pause to apply their log comes at the end, which grows with write traffic and was not measured"
+}
+
+// keptWritersOut: a window of the statement blocked writes as a copy does.
+func (c *change) keptWritersOut(table string, m, s int) bool {
+	return slices.ContainsFunc(c.Locks, func(w gate.LockWindow) bool {
+		return w.Table == table && w.Migration == m && w.Statement == s && judged(w) &&
+			slices.Contains([]string{"SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_ONLY"}, w.Mode)
+	})
+}
+
+// addDDL writes into evidence how the server went about it, and the best that
+// it takes.
+func addDDL(evidence map[string]any, d gate.OnlineDDL) {
+	set := func(key, value string) {
+		if value != "" {
+			evidence[key] = value
+		}
+	}
+	set("algorithm", d.Algorithm)
+	set("lock", d.Lock)
+	set("told_by", d.Evidence)
+	if d.Rebuild {
+		evidence["rebuild"] = true
+	}
+	if d.Best != nil {
+		set("best_algorithm", d.Best.Algorithm)
+		set("best_lock", d.Best.Lock)
+		set("best_reason", d.Best.Reason)
+		set("best_unasked", d.Best.Unasked)
+	}
+}

@@ -1,0 +1,97 @@
+package rule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+)
+
+// speller writes names as one engine reads them.
+type speller interface {
+	QuoteIdent(name string) string
+	QuoteName(schema, name string) string
+}
+
+// undo takes back what the statements did, the last first. It is for a
+// migration that has just failed half way: what it made is minutes old.
+func undo(q speller, isMySQL bool, m *gate.Migration, statements []int) string {
+	var lines []string
+	for _, s := range slices.Backward(statements) {
+		st := m.Up.Statements[s]
+		var back []string
+		whole := len(st.Facts.Actions) > 0
+		for _, a := range slices.Backward(st.Facts.Actions) {
+			sql := reverse(q, isMySQL, a)
+			if sql == "" {
+				whole = false
+				break
+			}
+			if !slices.Contains(back, sql) {
+				back = append(back, sql)
+			}
+		}
+		if !whole {
+			lines = append(lines, fmt.Sprintf("-- by hand: what line %d did (%s)", st.Line, st.Facts.Kind))
+			continue
+		}
+		lines = append(lines, withoutParts(st, back)...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// withoutParts leaves out what goes along with a table that goes.
+func withoutParts(st migration.Statement, back []string) []string {
+	for _, a := range st.Facts.Actions {
+		if a.Verb == migration.Create && a.Object == "table" {
+			return slices.DeleteFunc(back, func(sql string) bool { return !strings.HasPrefix(sql, "DROP TABLE ") })
+		}
+	}
+	return back
+}
+
+// reverse is the statement that undoes one action, "" where the text does not
+// tell it.
+func reverse(q speller, isMySQL bool, a migration.Action) string {
+	if a.Within != "" || strings.Contains(a.Name+a.Part+a.NewName, "?") {
+		return ""
+	}
+	name := q.QuoteName(a.Schema, a.Name)
+	alter := "ALTER TABLE " + name + " "
+	switch {
+	case (a.Verb == migration.Create || a.Verb == migration.Add) && a.Object == "index" && isMySQL:
+		return dropIndex(q, a)
+	case a.Verb == migration.Create && slices.Contains([]string{"table", "view", "index", "sequence", "procedure", "function", "trigger", "event"}, a.Object) &&
+		!a.IfNotExists && !(a.Object == "trigger" && !isMySQL):
+		return "DROP " + strings.ToUpper(a.Object) + " " + name + ";"
+	case a.Verb == migration.Add && a.Object == "column" && !a.IfNotExists:
+		return alter + "DROP COLUMN " + q.QuoteIdent(a.Part) + ";"
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "primary key" && isMySQL:
+		return alter + "DROP PRIMARY KEY;"
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "unique" && isMySQL && a.Part != "":
+		return alter + "DROP INDEX " + q.QuoteIdent(a.Part) + ";"
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Part != "":
+		return alter + "DROP CONSTRAINT " + q.QuoteIdent(a.Part) + ";"
+	case a.Verb == migration.Rename && a.Object == "column":
+		return alter + "RENAME COLUMN " + q.QuoteIdent(a.NewName) + " TO " + q.QuoteIdent(a.Part) + ";"
+	case a.Verb == migration.Rename && a.Object == "table" && isMySQL:
+		return "RENAME TABLE " + q.QuoteName(a.Schema, a.NewName) + " TO " + name + ";"
+	case a.Verb == migration.Rename && a.Object == "table":
+		return "ALTER TABLE " + q.QuoteName(a.Schema, a.NewName) + " RENAME TO " + q.QuoteIdent(a.Name) + ";"
+	}
+	return ""
+}
+
+// dropIndex names the table as MySQL wants it.
+func dropIndex(q speller, a migration.Action) string {
+	table, index := q.QuoteName(a.Schema, a.Name), a.Part
+	if a.On != "" {
+		table, index = q.QuoteName(splitName(a.On)), a.Name
+	}
+	if index == "" || table == "" {
+		return ""
+	}
+	return "DROP INDEX " + q.QuoteIdent(index) + " ON " + table + ";"
+}
