@@ -39,11 +39,20 @@ func links(t *testing.T) string {
 	return dir
 }
 
-// target is what the scripts of PostgreSQL run on: this machine's server
-// programs where it has some, else prebuilt ones that are fetched once for all
-// tests.
-func target(t *testing.T) map[string]string {
-	env := map[string]string{"MIGRATION_GATE_TARGET": "local", asTool: "1"}
+// target is the environment that runs on an engine: this machine's server
+// programs where it has some, else PostgreSQL's prebuilt ones, fetched once for
+// all tests, or MySQL's that the tests installed. $SCHEMA is where its tables
+// are, $SQL whose files differ.
+func target(t *testing.T, engine string) map[string]string {
+	t.Helper()
+	env := map[string]string{"MIGRATION_GATE_TARGET": "local", "MIGRATION_GATE_ENGINE": engine, "PATH": os.Getenv("PATH"), asTool: "1"}
+	if engine != "postgres" {
+		env["SCHEMA"], env["SQL"] = mysqlSchema, "mysql"
+		env["PATH"] = snapshottest.MySQL(t, engine).Handle.Bin + string(os.PathListSeparator) + env["PATH"]
+		return env
+	}
+	env["SCHEMA"], env["SQL"] = "public", "postgres"
+	delete(env, "MIGRATION_GATE_ENGINE") // it is the default
 	if offer := local.New(local.Options{Path: os.Getenv("PATH")}).Offer(t.Context(), snapshot.Spec{}); !offer.OK {
 		env["MIGRATION_GATE_TARGET"] = "embedded"
 		cache, err := os.UserCacheDir()
@@ -98,22 +107,15 @@ func TestScripts(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		env := target(t)
-		env["SCHEMA"], env["SQL"] = "public", "postgres"
-		scripts(t, env, func(ts *testscript.TestScript, file, out string, args []string) {
+		scripts(t, target(t, "postgres"), func(ts *testscript.TestScript, file, out string, args []string) {
 			dumpPostgres(ts, server, file, out, args)
 		}, "shared", "postgres")
 	})
 	for _, flavour := range snapshottest.MySQLFlavours(t) {
 		t.Run(flavour, func(t *testing.T) {
 			server := snapshottest.MySQL(t, flavour)
-			env := map[string]string{
-				"MIGRATION_GATE_TARGET": "local", "MIGRATION_GATE_ENGINE": flavour, asTool: "1",
-				"SCHEMA": mysqlSchema, "SQL": "mysql",
-				"PATH": server.Handle.Bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-			}
 			var one sync.Mutex // the schema's name is the same in every script
-			scripts(t, env, func(ts *testscript.TestScript, file, out string, args []string) {
+			scripts(t, target(t, flavour), func(ts *testscript.TestScript, file, out string, args []string) {
 				one.Lock()
 				defer one.Unlock()
 				dumpMySQL(ts, server, file, out, args)
@@ -126,10 +128,6 @@ func TestScripts(t *testing.T) {
 func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), dirs ...string) {
 	bin, work := links(t), scratch(t)
 	t.Cleanup(func() { empty(t, work) })
-	path := env["PATH"]
-	if path == "" {
-		path = os.Getenv("PATH")
-	}
 	var files []string
 	for _, dir := range dirs {
 		found, err := filepath.Glob(filepath.Join("testdata", "script", dir, "*.txtar"))
@@ -145,7 +143,7 @@ func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestS
 				e.Setenv(name, value)
 			}
 			e.Setenv("MIGRATION_GATE_WORK_DIR", work)
-			e.Setenv("PATH", bin+string(os.PathListSeparator)+path)
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+env["PATH"])
 			return commandtest.Setup(e)
 		},
 		Condition: func(cond string) (bool, error) {

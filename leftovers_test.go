@@ -11,11 +11,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 // A sleeper is a run of check that has come to the phase it was wanted in.
 type sleeper struct {
 	*exec.Cmd
+	engine     string
 	repo, work string
 	stderr     *lockedBuffer
 }
@@ -39,9 +42,9 @@ func (l *lockedBuffer) String() string {
 
 // asleep starts check in a new repository and waits until a phase begins,
 // which does not end by itself where scripts run in it.
-func asleep(t *testing.T, phase string, args ...string) *sleeper {
+func asleep(t *testing.T, engine, phase string, args ...string) *sleeper {
 	t.Helper()
-	s := &sleeper{repo: t.TempDir(), work: scratch(t), stderr: new(lockedBuffer)}
+	s := &sleeper{engine: engine, repo: t.TempDir(), work: scratch(t), stderr: new(lockedBuffer)}
 	git := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command("git", append([]string{"-c", "user.name=A", "-c", "user.email=a@example.com"}, args...)...)
@@ -55,7 +58,11 @@ func asleep(t *testing.T, phase string, args ...string) *sleeper {
 	if err := os.Mkdir(filepath.Join(s.repo, "migrations"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	up, down := "SELECT pg_sleep(300);\n", "SELECT pg_sleep(300);\n"
+	sleep := "SELECT pg_sleep(300);\n"
+	if engine != "postgres" {
+		sleep = "DO SLEEP(300);\n"
+	}
+	up, down := sleep, sleep
 	if phase == "reverse" {
 		up = "SELECT 1;\n"
 	}
@@ -83,7 +90,7 @@ func (s *sleeper) tool(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = s.repo
 	cmd.Env = append(os.Environ(), "MIGRATION_GATE_WORK_DIR="+s.work)
-	for name, value := range target(t) {
+	for name, value := range target(t, s.engine) {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	return cmd
@@ -111,15 +118,19 @@ func TestNothingIsLeft(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: needs /proc to see which processes are left")
 	}
+	mysql := snapshottest.MySQLFlavours(t)[0]
 	for _, tt := range []struct {
+		engine string
 		signal syscall.Signal
 		phase  string
 	}{
-		{syscall.SIGTERM, "start server"}, {syscall.SIGINT, "apply"}, {syscall.SIGTERM, "apply"}, {syscall.SIGINT, "reverse"},
+		{"postgres", syscall.SIGTERM, "start server"}, {"postgres", syscall.SIGINT, "apply"}, {"postgres", syscall.SIGTERM, "apply"}, {"postgres", syscall.SIGINT, "reverse"},
+		{mysql, syscall.SIGTERM, "start server"}, {mysql, syscall.SIGINT, "apply"}, {mysql, syscall.SIGTERM, "reverse"},
 	} {
-		t.Run(tt.signal.String()+" in "+tt.phase, func(t *testing.T) {
+		t.Run(tt.engine+" "+tt.signal.String()+" in "+tt.phase, func(t *testing.T) {
+			target(t, tt.engine) // which may skip
 			t.Parallel()
-			s := asleep(t, tt.phase, "--format", "json=report.json")
+			s := asleep(t, tt.engine, tt.phase, "--format", "json=report.json")
 			if tt.phase != "start server" && len(s.servers(t)) == 0 {
 				t.Fatal("no server runs where it was expected, so this test proves nothing")
 			}
@@ -138,25 +149,30 @@ func TestNothingIsLeft(t *testing.T) {
 			}
 		})
 	}
-	t.Run("killed", func(t *testing.T) {
-		t.Parallel()
-		s := asleep(t, "apply")
-		_ = s.Process.Kill()
-		_ = s.Wait()
-		if len(s.servers(t)) == 0 {
-			t.Fatal("the server went with its maker, so this test proves nothing")
-		}
-		// The next start has nothing to do but that.
-		next := s.tool(t, "check", "--base", "HEAD", "--dir", "migrations", "--head", "HEAD")
-		out, err := next.CombinedOutput()
-		if err != nil && !strings.Contains(string(out), "migrations") {
-			t.Errorf("the next start: %v\n%s", err, out)
-		}
-		for deadline := time.Now().Add(10 * time.Second); len(s.servers(t)) > 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		}
-		if left := s.servers(t); len(left) > 0 {
-			t.Errorf("still running after the next start: %q", left)
-		}
-		empty(t, s.work)
-	})
+	for _, engine := range []string{"postgres", mysql} {
+		t.Run(engine+" killed", func(t *testing.T) { killed(t, engine) })
+	}
+}
+
+func killed(t *testing.T, engine string) {
+	target(t, engine)
+	t.Parallel()
+	s := asleep(t, engine, "apply")
+	_ = s.Process.Kill()
+	_ = s.Wait()
+	if len(s.servers(t)) == 0 {
+		t.Fatal("the server went with its maker, so this test proves nothing")
+	}
+	// The next start has nothing to do but that.
+	next := s.tool(t, "check", "--base", "HEAD", "--dir", "migrations", "--head", "HEAD")
+	out, err := next.CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "migrations") {
+		t.Errorf("the next start: %v\n%s", err, out)
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(s.servers(t)) > 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	}
+	if left := s.servers(t); len(left) > 0 {
+		t.Errorf("still running after the next start: %q", left)
+	}
+	empty(t, s.work)
 }
