@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,31 +15,16 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
-// binaries is a directory of PostgreSQL programs of one version.
+// binaries is a directory of programs of one version.
 type binaries struct {
 	dir     string
 	version string // "15.18", "19beta1"
-	major   int
 }
 
-// places are where packagers put server binaries, as globs; the newest of
-// several is told by the programs themselves, not by the path.
-var places = []string{
-	"/usr/lib/postgresql/*/bin",                          // Debian, Ubuntu
-	"/usr/pgsql-*/bin",                                   // PGDG on Red Hat and its kin
-	"/usr/lib/postgresql*/bin",                           // SUSE
-	"/usr/libexec/postgresql*",                           // Alpine
-	"/opt/homebrew/opt/postgresql@*/bin",                 // Homebrew on Apple silicon
-	"/usr/local/opt/postgresql@*/bin",                    // Homebrew on Intel
-	"/home/linuxbrew/.linuxbrew/opt/postgresql@*/bin",    // Homebrew on Linux
-	"/Applications/Postgres.app/Contents/Versions/*/bin", // Postgres.app
-	"/usr/local/pgsql/bin",                               // built from source
-	"/usr/local/bin", "/usr/bin",
-}
-
-// find lists the directories that hold all the programs named, best first:
-// newest version, then order of looking. It also returns what it looked at.
-func (m *machine) find(ctx context.Context, programs ...string) (found []binaries, looked []string) {
+// find lists the directories that hold all the programs of one of the
+// alternatives, best first: newest version, then order of looking. It also
+// returns what it looked at.
+func (m *machine) find(ctx context.Context, p *product, alternatives ...[]string) (found []binaries, looked []string) {
 	dirs := slices.Clone(m.opt.Bins)
 	if list := filepath.SplitList(m.opt.Path); len(list) > 0 {
 		looked = append(looked, "PATH")
@@ -50,32 +34,36 @@ func (m *machine) find(ctx context.Context, programs ...string) (found []binarie
 			}
 		}
 	}
-	if d := m.pgConfig(ctx); d != "" {
-		dirs = append(dirs, d)
-		looked = append(looked, "pg_config --bindir ("+d+")")
+	if p.engine == snapshot.Postgres {
+		if d := m.pgConfig(ctx); d != "" {
+			dirs = append(dirs, d)
+			looked = append(looked, "pg_config --bindir ("+d+")")
+		}
 	}
 	looked = append(append([]string{}, m.opt.Bins...), looked...)
-	for _, glob := range places {
+	for _, glob := range p.places {
 		matches, _ := filepath.Glob(glob) // the only error is a bad pattern
 		dirs = append(dirs, matches...)
 	}
-	looked = append(looked, places...)
+	looked = append(looked, p.places...)
 
 	seen := map[string]bool{}
 	for _, dir := range dirs {
-		// The directory may be a link, or full of links to the real one.
-		program, err := filepath.EvalSymlinks(filepath.Join(dir, programs[0]))
-		if err != nil {
-			continue
-		}
-		real := filepath.Dir(program)
-		if seen[real] || !hasPrograms(real, programs) {
-			continue
-		}
-		seen[real] = true
-		b, err := inspect(ctx, real, programs[0])
-		if err == nil {
-			found = append(found, b)
+		for _, programs := range alternatives {
+			// The directory may be a link, or full of links to the real one.
+			program, err := filepath.EvalSymlinks(filepath.Join(dir, programs[0]))
+			if err != nil {
+				continue
+			}
+			real := filepath.Dir(program)
+			if seen[real] || !hasPrograms(real, programs) {
+				continue
+			}
+			seen[real] = true
+			b, err := inspect(ctx, p, real, programs[0])
+			if err == nil {
+				found = append(found, b)
+			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b binaries) int { return compareVersions(b.version, a.version) })
@@ -119,25 +107,17 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// versionLine is what every program says: "postgres (PostgreSQL) 15.18
-// (Debian 15.18-0+deb12u1)", "psql (PostgreSQL) 19beta1".
-var versionLine = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[.\w]*)`)
-
 // inspect asks one program of a directory for its version.
-func inspect(ctx context.Context, dir, program string) (binaries, error) {
+func inspect(ctx context.Context, p *product, dir, program string) (binaries, error) {
 	out, err := output(ctx, filepath.Join(dir, program), "--version")
 	if err != nil {
 		return binaries{}, err
 	}
-	m := versionLine.FindStringSubmatch(out)
-	if m == nil {
+	version := p.version(out)
+	if version == "" {
 		return binaries{}, fmt.Errorf("ask %s for its version: unexpected answer %q", program, out)
 	}
-	major, err := strconv.Atoi(m[2])
-	if err != nil {
-		return binaries{}, err
-	}
-	return binaries{dir: dir, version: m[1], major: major}, nil
+	return binaries{dir: dir, version: version}, nil
 }
 
 // output runs a program that answers at once, with an empty environment.
@@ -153,10 +133,10 @@ func output(ctx context.Context, program string, args ...string) (string, error)
 	return strings.TrimSpace(string(out)), nil
 }
 
-// choose picks the newest of the wanted major, else the newest release of the
-// nearest newer major; without a wish, the newest release there is.
-// found is sorted, newest first.
-func choose(found []binaries, wanted string) (best *binaries, exact bool) {
+// choose picks the newest of the wanted series, else the newest release of the
+// nearest newer one; without a wish, the newest release there is. A wish for
+// MySQL "8" means the newest 8.x. found is sorted, newest first.
+func choose(engine string, found []binaries, wanted string) (best *binaries, exact bool) {
 	if wanted == "" {
 		for i := range found {
 			if released(found[i].version) {
@@ -165,20 +145,24 @@ func choose(found []binaries, wanted string) (best *binaries, exact bool) {
 		}
 		return &found[0], true
 	}
-	want := majorOf(wanted)
+	series := func(version string) string { return snapshot.Series(engine, version) }
+	if !strings.Contains(wanted, ".") {
+		series = snapshot.Major
+	}
+	want := series(wanted)
 	for i := range found {
 		b := &found[i]
-		if b.major < want {
+		if compareVersions(series(b.version), want) < 0 {
 			break
 		}
-		if best == nil || b.major < best.major {
+		if best == nil || compareVersions(series(b.version), series(best.version)) < 0 {
 			best = b
 		}
 	}
 	if best == nil {
 		return nil, false
 	}
-	return best, best.major == want
+	return best, series(best.version) == want
 }
 
 // released is false for betas and release candidates.

@@ -25,7 +25,7 @@ func TestCompareVersions(t *testing.T) {
 func sign(n int) int { return max(-1, min(1, n)) }
 
 func TestChoose(t *testing.T) {
-	installed := []binaries{{"/19", "19beta1", 19}, {"/17b", "17.5", 17}, {"/17a", "17.2", 17}, {"/15", "15.18", 15}, {"/13", "13.1", 13}}
+	installed := []binaries{{"/19", "19beta1"}, {"/17b", "17.5"}, {"/17a", "17.2"}, {"/15", "15.18"}, {"/13", "13.1"}}
 	for _, tt := range []struct {
 		wanted, dir string
 		exact       bool
@@ -39,7 +39,7 @@ func TestChoose(t *testing.T) {
 		{"18", "/19", false},
 		{"20", "", false}, // never an older one
 	} {
-		best, exact := choose(installed, tt.wanted)
+		best, exact := choose(snapshot.Postgres, installed, tt.wanted)
 		if best == nil {
 			best = &binaries{}
 		}
@@ -85,14 +85,14 @@ func TestFind(t *testing.T) {
 
 	path := strings.Join([]string{dir + "/missing", dir + "/half", dir + "/broken", "relative", dir + "/links", dir + "/linked"}, ":")
 	m := &machine{opt: Options{Path: path}, kind: "local"}
-	found, looked := m.find(t.Context(), serverPrograms...)
+	found, looked := m.find(t.Context(), postgres(), serverPrograms)
 	var here []binaries
 	for _, b := range found {
-		if strings.HasPrefix(b.dir, dir) || b.major > 90 {
+		if strings.HasPrefix(b.dir, dir) || majorOf(b.version) > 90 {
 			here = append(here, b)
 		}
 	}
-	if want := []binaries{{dir + "/14/bin", "14.9", 14}}; !slices.Equal(here, want) {
+	if want := []binaries{{dir + "/14/bin", "14.9"}}; !slices.Equal(here, want) {
 		t.Errorf("found %v, want %v", here, want)
 	}
 	if !slices.Contains(looked, "PATH") || !slices.Contains(looked, "/usr/lib/postgresql/*/bin") {
@@ -106,7 +106,7 @@ func TestFindAsksPgConfig(t *testing.T) {
 	program(t, dir+"/elsewhere/postgres", "postgres (PostgreSQL) 97.1")
 	program(t, dir+"/elsewhere/initdb", "initdb (PostgreSQL) 97.1")
 	m := &machine{opt: Options{Path: dir + "/path"}, kind: "local"}
-	found, _ := m.find(t.Context(), serverPrograms...)
+	found, _ := m.find(t.Context(), postgres(), serverPrograms)
 	if len(found) == 0 || found[0].dir != dir+"/elsewhere" {
 		t.Errorf("found %v", found)
 	}
@@ -122,9 +122,9 @@ func TestFindPassesWrappersBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &machine{opt: Options{Path: dir + "/bin"}, kind: "local"}
-	found, _ := m.find(t.Context(), "psql")
+	found, _ := m.find(t.Context(), postgres(), []string{"psql"})
 	for _, b := range found {
-		if b.major == 96 {
+		if majorOf(b.version) == 96 {
 			t.Error("Debian's wrapper was taken for psql")
 		}
 	}

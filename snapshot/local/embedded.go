@@ -61,7 +61,16 @@ func CacheDir(userCache string) string {
 // Offer needs no network: it says which release would be fetched.
 func (e *Embedded) Offer(_ context.Context, spec snapshot.Spec) snapshot.Offer {
 	offer := snapshot.Offer{Kind: e.kind}
-	if detail := e.unfit(); detail != "" {
+	p, err := productOf(spec.Engine)
+	if err != nil {
+		offer.Detail = err.Error()
+		return offer
+	}
+	if p.engine != snapshot.Postgres {
+		offer.Detail = fmt.Sprintf("no prebuilt %s server is fetched: install %s, or start a Docker engine", p.name, p.wanted)
+		return offer
+	}
+	if detail := e.unfit(p); detail != "" {
 		offer.Detail = detail
 		return offer
 	}

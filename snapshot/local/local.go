@@ -1,5 +1,6 @@
-// Package local runs throw-away PostgreSQL servers from server binaries: ones
-// found on this machine ("local"), or downloaded once and cached ("embedded").
+// Package local runs throw-away servers of PostgreSQL, MySQL and MariaDB from
+// server binaries: ones found on this machine ("local"), or, for PostgreSQL,
+// downloaded once and cached ("embedded").
 //
 // Each server has a private directory under a scratch root, listens on the
 // loopback interface alone, and is started as an unprivileged user also where
@@ -31,8 +32,8 @@ type Options struct {
 	// Bins are more directories of server binaries, looked at before all
 	// others.
 	Bins []string
-	// StartTimeout bounds initdb and the server's start together; 0 means a
-	// minute. A restored data directory is not involved: the server is empty.
+	// StartTimeout bounds initialisation and the first start together, and each
+	// later start of an instance; 0 means a minute.
 	StartTimeout time.Duration
 }
 
@@ -44,31 +45,37 @@ var _ snapshot.Provisioner = (*Provisioner)(nil)
 // New returns the provisioner of kind "local".
 func New(opt Options) *Provisioner { return &Provisioner{machine{opt: opt, kind: "local"}} }
 
-// Offer finds the newest binaries of the major version wanted, else those of
-// the next newer one, and says so.
+// Offer finds the newest binaries of the series wanted, else those of the next
+// newer one, and says so.
 func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Offer {
 	offer := snapshot.Offer{Kind: p.kind}
-	if detail := p.unfit(); detail != "" {
+	product, err := productOf(spec.Engine)
+	if err != nil {
+		offer.Detail = err.Error()
+		return offer
+	}
+	if detail := p.unfit(product); detail != "" {
 		offer.Detail = detail
 		return offer
 	}
-	found, looked := p.find(ctx, serverPrograms...)
+	found, looked := p.find(ctx, product, product.programs...)
 	if len(found) == 0 {
-		offer.Detail = "no PostgreSQL server binaries (postgres, initdb) on this machine"
+		offer.Detail = fmt.Sprintf("no %s server binaries (%s) on this machine", product.name, strings.Join(product.programs[0], ", "))
 		offer.Looked = strings.Join(looked, ", ")
 		return offer
 	}
-	best, exact := choose(found, spec.Version)
+	best, exact := choose(product.engine, found, spec.Version)
 	if best == nil {
-		offer.Detail = fmt.Sprintf("wanted PostgreSQL %s or newer, found only %s", spec.Version, list(found))
+		offer.Detail = fmt.Sprintf("wanted %s %s or newer, found only %s", product.name, spec.Version, list(found))
 		return offer
 	}
 	offer.OK, offer.Exact = true, exact
 	offer.Version, offer.Place = best.version, best.dir
 	offer.Detail = fmt.Sprintf("server binaries %s in %s", best.version, best.dir)
 	if !exact {
-		offer.Detail += fmt.Sprintf(" (PostgreSQL %s was wanted and is not installed: locks, rewrites and syntax may differ)", spec.Version)
+		offer.Detail += fmt.Sprintf(" (%s %s was wanted and is not installed: locks, rewrites and syntax may differ)", product.name, spec.Version)
 	}
+	offer.Detail += product.lacks(best.dir)
 	return offer
 }
 
@@ -77,9 +84,6 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (*snapshot.Target, error) {
 	return p.provision(ctx, spec, offer)
 }
-
-// serverPrograms are what a directory must hold to start servers from.
-var serverPrograms = []string{"postgres", "initdb"}
 
 // machine is what both kinds share: everything but where the binaries come
 // from.

@@ -3,7 +3,7 @@ package local
 import (
 	"fmt"
 	"os"
-	"os/user"
+	osuser "os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -11,12 +11,12 @@ import (
 
 // user is whom servers and client programs run as: nil for this process's own
 // user, another where that is root, whom the server refuses.
-func (m *machine) user() *syscall.Credential {
+func user(p *product) *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
+	for _, name := range p.accounts {
+		if u, err := osuser.Lookup(name); err == nil {
 			uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 			gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 			if err1 == nil && err2 == nil && uid != 0 {
@@ -28,12 +28,12 @@ func (m *machine) user() *syscall.Credential {
 }
 
 // unfit says why this machine cannot run servers at all; "" if it can.
-func (m *machine) unfit() string {
+func (m *machine) unfit(p *product) string {
 	root, err := m.root()
 	if err != nil {
 		return err.Error()
 	}
-	if err := reachable(root, m.user()); err != nil {
+	if err := reachable(root, user(p)); err != nil {
 		return err.Error()
 	}
 	return ""

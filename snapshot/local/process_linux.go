@@ -7,25 +7,28 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// serves reports whether a process is a PostgreSQL server (or a backend of
-// one) of that data directory: all of them work in it, and initdb's too.
+// serves reports whether a process is a server (or a backend of one) of that
+// data directory, or of one in it: all of them work there, and the ones that
+// initialise it too.
 func serves(pid int, data string) bool {
 	if pid <= 0 {
 		return false
 	}
 	exe, err := readProc(pid, "exe")
 	// An upgrade of the package may have replaced the file meanwhile.
-	if err != nil || filepath.Base(strings.TrimSuffix(exe, " (deleted)")) != "postgres" {
+	if err != nil || !slices.Contains(exes(), filepath.Base(strings.TrimSuffix(exe, " (deleted)"))) {
 		return false
 	}
 	cwd, err := readProc(pid, "cwd")
-	return err == nil && strings.TrimSuffix(cwd, " (deleted)") == data
+	cwd = strings.TrimSuffix(cwd, " (deleted)")
+	return err == nil && (cwd == data || strings.HasPrefix(cwd, data+"/"))
 }
 
 // readProc reads a link of a process. Root in a container lacks the capability

@@ -8,14 +8,24 @@ import (
 	"strings"
 )
 
-// serves reports whether a process is the PostgreSQL server that was started
-// on that data directory.
+// serves reports whether a process is a server that was started on that data
+// directory, or on one in it.
 func serves(pid int, data string) bool {
 	if pid <= 0 {
 		return false
 	}
 	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
-	return err == nil && strings.HasSuffix(strings.TrimSpace(string(out)), "postgres -D "+data)
+	if err != nil {
+		return false
+	}
+	line := strings.TrimSpace(string(out)) + " "
+	for _, p := range products() {
+		mark := p.mark(data)
+		if strings.Contains(line, mark+" ") || strings.Contains(line, mark+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // workers needs /proc; elsewhere a killed postmaster's backends end by

@@ -15,9 +15,9 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot/owner"
 )
 
-// patience is how long a server has for an immediate shutdown, which writes
-// nothing; then it is killed. The postmaster itself kills its children after
-// five seconds.
+// patience is how long a server has to quit without writing anything; then it
+// is killed. PostgreSQL's postmaster itself kills its children after five
+// seconds.
 const patience = 8 * time.Second
 
 // Attach finds a running server again that an earlier process left.
@@ -30,13 +30,18 @@ func (m *machine) Attach(ctx context.Context, h snapshot.Handle) (*snapshot.Targ
 	if err != nil {
 		return nil, fmt.Errorf("attach to %s server %s: it is gone: %w", m.kind, h.ID, err)
 	}
-	pm := s.postmaster()
-	if !serves(pm.pid, s.file("data")) || pm.port != h.Port || pm.status != "ready" {
-		said, _ := os.ReadFile(s.file("server.log"))
+	p, err := productOf(rec.Engine)
+	if err != nil {
+		return nil, fmt.Errorf("attach to %s server %s: %w", m.kind, h.ID, err)
+	}
+	c := m.cluster(s, p, rec, h.Password)
+	port, up := c.running(rec, snapshot.FirstInstance)
+	_, recorded := rec.Servers[snapshot.FirstInstance]
+	if (recorded || !p.several) && (!up || port != h.Port && !p.several) {
+		said, _ := os.ReadFile(s.file(p.log(snapshot.FirstInstance)))
 		return nil, fmt.Errorf("attach to %s server %s: it does not run any more: %s", m.kind, h.ID, lastLines(said, 3))
 	}
-	c := &cluster{scratch: s, rec: rec, bin: rec.Bin, as: m.user(), password: h.Password, port: h.Port}
-	return m.target(c, fmt.Sprintf("server binaries %s in %s", rec.Version, rec.Bin), rec.Expires), nil
+	return m.target(c, port, rec, fmt.Sprintf("server binaries %s in %s", rec.Version, rec.Bin)+p.lacks(rec.Bin)), nil
 }
 
 // Destroy stops the server and removes its directory.
@@ -99,12 +104,12 @@ func (m *machine) Reap(ctx context.Context) ([]string, error) {
 			errs = append(errs, err)
 			continue
 		}
-		reaped = append(reaped, fmt.Sprintf("PostgreSQL %s in %s (%s)", rec.Version, s, why))
+		reaped = append(reaped, fmt.Sprintf("%s %s in %s (%s)", rec.name(), rec.Version, s, why))
 	}
 	return reaped, errors.Join(errs...)
 }
 
-// destroy stops the server of a directory and removes the directory. It has a
+// destroy stops the servers of a directory and removes the directory. It has a
 // context of its own, for cleaning up is what is left to do when the caller's
 // is done.
 func destroy(ctx context.Context, s scratch) error {
@@ -122,18 +127,25 @@ func destroy(ctx context.Context, s scratch) error {
 	return nil
 }
 
-// stop ends the postmaster, and whatever else still works in the data
-// directory. Both places that name a process are only hints; none is signalled
-// that does not run as a server of this directory.
+// stop ends all servers of the directory, and whatever else still works in its
+// data. The record, and PostgreSQL's postmaster.pid, are only hints; no
+// process is signalled that does not run as a server of this directory.
 func (s scratch) stop(ctx context.Context) error {
 	data := s.file("data")
 	rec, _ := s.read()
-	for _, pid := range []int{rec.Server.PID, s.postmaster().pid} {
-		if pid <= 0 || !serves(pid, data) {
+	p, err := productOf(rec.Engine)
+	if err != nil {
+		p = mysql() // whatever it is, kill it
+	}
+	hints := []int{s.postmaster().pid}
+	for _, srv := range rec.Servers {
+		hints = append(hints, srv.PID)
+	}
+	for _, pid := range hints {
+		if !serves(pid, data) {
 			continue
 		}
-		o := owner.Of(pid)
-		if err := end(ctx, o, syscall.SIGQUIT, patience); err != nil {
+		if err := end(ctx, owner.Of(pid), p.quit, patience); err != nil {
 			return err
 		}
 	}

@@ -18,10 +18,10 @@ import (
 // scratch is one server's private directory:
 //
 //	owner.json  who made it and until when; written before anything else
-//	data/       the server's data directory
-//	sock/       its Unix socket
+//	data/       the server's data directory, or one of each instance
+//	sock/       Unix sockets, and what is for the server's user's eyes only
 //	share/      files lent to client programs
-//	server.log  what initdb and the server said
+//	*.log       what initialisation and the servers said
 type scratch string
 
 func (s scratch) file(name string) string { return filepath.Join(string(s), name) }
@@ -35,10 +35,28 @@ type record struct {
 	Keep    bool        `json:"keep"`
 	Expires time.Time   `json:"expires,omitzero"`
 	Created time.Time   `json:"created"`
+	Engine  string      `json:"engine,omitempty"` // "" is PostgreSQL
 	Bin     string      `json:"bin"`
 	Version string      `json:"version"`
-	// Server is the postmaster, once there is one.
-	Server owner.Owner `json:"server,omitzero"`
+	// Settings of all instances, from the Spec.
+	Settings map[string]string `json:"settings,omitempty"`
+	// Servers are the running ones, by instance. A server is on record before
+	// its program starts.
+	Servers map[string]server `json:"servers,omitempty"`
+}
+
+// server is a process and the port it was told to listen on.
+type server struct {
+	owner.Owner
+	Port int `json:"port"`
+}
+
+// name is the product's.
+func (r record) name() string {
+	if p, err := productOf(r.Engine); err == nil {
+		return p.name
+	}
+	return r.Engine
 }
 
 // orphaned says why nobody wants the server any more; "" if somebody may: a
@@ -100,12 +118,13 @@ func (m *machine) root() (string, error) {
 }
 
 // newScratch makes a server's directory with its owner file in it.
-func (m *machine) newScratch(rec record) (scratch, error) {
+func (m *machine) newScratch(rec record, p *product) (scratch, error) {
 	root, err := m.root()
 	if err != nil {
 		return "", err
 	}
-	if err := reachable(root, m.user()); err != nil {
+	as := user(p)
+	if err := reachable(root, as); err != nil {
 		return "", err
 	}
 	// Made aside and moved into place, so that Reap never sees a directory
@@ -118,15 +137,15 @@ func (m *machine) newScratch(rec record) (scratch, error) {
 	}
 	s := scratch(tmp)
 	err = s.write(rec)
-	if err == nil && m.user() != nil {
+	if err == nil && as != nil {
 		err = os.Chmod(tmp, 0o711)
 	}
 	for _, sub := range []string{"data", "sock", "share"} {
 		if err == nil {
 			err = os.Mkdir(s.file(sub), 0o700)
 		}
-		if u := m.user(); err == nil && u != nil {
-			err = os.Chown(s.file(sub), int(u.Uid), int(u.Gid))
+		if err == nil && as != nil {
+			err = os.Chown(s.file(sub), int(as.Uid), int(as.Gid))
 		}
 	}
 	final := filepath.Join(root, name)
@@ -150,6 +169,24 @@ func (s scratch) write(rec record) error {
 		return err
 	}
 	return os.Rename(tmp, s.file("owner.json"))
+}
+
+// update changes the record, one process and one goroutine at a time.
+func (s scratch) update(change func(*record)) error {
+	lock, err := os.OpenFile(s.file("owner.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // and with it the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	rec, err := s.read()
+	if err != nil {
+		return err
+	}
+	change(&rec)
+	return s.write(rec)
 }
 
 func (s scratch) read() (record, error) {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,15 +27,17 @@ var _ snapshot.Tools = (*tools)(nil)
 // Run starts a client program as the same unprivileged user that the server
 // runs as: a dump may tell psql to run a shell.
 func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	dir, err := t.lookup(ctx, name)
+	rec, err := t.read()
+	if err != nil {
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	names, args, env := t.client(t.cluster, rec.Servers[snapshot.FirstInstance].Port, name, args)
+	program, err := t.lookup(ctx, names)
 	if err != nil {
 		return err
 	}
-	cmd := t.command(ctx, name, args...)
-	cmd.Path = filepath.Join(dir, name)
-	cmd.Args[0] = cmd.Path
-	cmd.Env = append(cmd.Env, "PGHOST=127.0.0.1", "PGPORT="+strconv.Itoa(t.port), "PGUSER="+admin,
-		"PGPASSWORD="+t.password, "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10")
+	cmd := t.command(ctx, program, args...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	err = cmd.Run()
 	var exit *exec.ExitError
@@ -48,26 +50,36 @@ func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Re
 	return fmt.Errorf("run %s: %w", name, cause(ctx, err))
 }
 
-// lookup finds a client program: beside the server, else of the very same
-// major anywhere on the machine, else the newest there is that is not older.
-func (t *tools) lookup(ctx context.Context, name string) (string, error) {
-	if hasPrograms(t.bin, []string{name}) {
-		return t.bin, nil
-	}
-	found, _ := t.find(ctx, name)
-	want := majorOf(t.rec.Version)
-	for _, b := range found {
-		if b.major == want {
-			return b.dir, nil
+// lookup finds a client program by any of its names: beside the server, else
+// of the very same series anywhere on the machine, else the newest there is
+// that is not older.
+func (t *tools) lookup(ctx context.Context, names []string) (string, error) {
+	name := names[0]
+	for _, dir := range t.beside(t.bin) {
+		for _, n := range names {
+			if hasPrograms(dir, []string{n}) {
+				return filepath.Join(dir, n), nil
+			}
 		}
 	}
-	if len(found) > 0 && found[0].major > want {
-		return found[0].dir, nil
+	var newest []binaries
+	for _, n := range names {
+		found, _ := t.find(ctx, t.product, []string{n})
+		best, exact := choose(t.engine, found, t.release)
+		if exact {
+			return filepath.Join(best.dir, n), nil
+		}
+		if len(found) > 0 && compareVersions(found[0].version, t.release) > 0 {
+			return filepath.Join(found[0].dir, n), nil
+		}
+		if newest == nil && len(found) > 0 {
+			newest = found[:1]
+		}
 	}
-	if len(found) > 0 {
-		return "", fmt.Errorf("run %s: %w: the server is PostgreSQL %s, the newest one here is %s", name, snapshot.ErrNoTool, t.rec.Version, list(found[:1]))
+	if newest != nil {
+		return "", fmt.Errorf("run %s: %w: the server is %s %s, the newest one here is %s", name, snapshot.ErrNoTool, t.product.name, t.release, list(newest))
 	}
-	return "", fmt.Errorf("run %s: %w: it is neither in %s nor installed elsewhere", name, snapshot.ErrNoTool, t.bin)
+	return "", fmt.Errorf("run %s: %w: it is neither in %s nor installed elsewhere", name, snapshot.ErrNoTool, strings.Join(t.beside(t.bin), " or "))
 }
 
 // Share returns a path that the client programs' user can read: the file
