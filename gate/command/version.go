@@ -20,6 +20,8 @@ type versions struct {
 	Platform string   `json:"platform"`
 	Grammar  string   `json:"postgres_grammar"`
 	Majors   []string `json:"postgres_majors"`
+	MySQL    []string `json:"mysql_series"`
+	MariaDB  []string `json:"mariadb_series"`
 }
 
 func (c *versionCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
@@ -33,8 +35,8 @@ func (c *versionCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if v.Modified {
 		commit += " (modified)"
 	}
-	_, err := fmt.Fprintf(a.env.Stdout, "migration-gate %s\ncommit          %s\ngo              %s %s\ngrammar         postgres %s\nservers         postgres %s\n",
-		v.Version, commit, v.Go, v.Platform, v.Grammar, strings.Join(v.Majors, ", "))
+	_, err := fmt.Fprintf(a.env.Stdout, "migration-gate %s\ncommit          %s\ngo              %s %s\ngrammar         postgres %s\nservers         postgres %s; mysql %s; mariadb %s\n",
+		v.Version, commit, v.Go, v.Platform, v.Grammar, strings.Join(v.Majors, ", "), strings.Join(v.MySQL, ", "), strings.Join(v.MariaDB, ", "))
 	return gate.Pass, err
 }
 
@@ -42,7 +44,7 @@ func (c *versionCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 func buildVersions() versions {
 	v := versions{
 		Version: "unknown", Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Grammar: grammarMajor, Majors: majors(),
+		Grammar: grammarMajor, Majors: majors(), MySQL: []string{"8.0", "8.4", "9.x"}, MariaDB: []string{"10.6 and later"},
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
