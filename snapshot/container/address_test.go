@@ -168,7 +168,7 @@ func TestProbeWantsAnAnswer(t *testing.T) {
 		{"a server that knows no such user", "E\x00\x00\x00\x30SFATAL\x00C28000\x00Mno entry\x00\x00", ""},
 	} {
 		answers <- tt.answer
-		err := container.Probe(t.Context(), l.Addr().String())
+		err := container.ProbePostgres(t.Context(), l.Addr().String())
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

@@ -1,5 +1,5 @@
-// Package container runs throw-away PostgreSQL servers in containers, from the
-// image of production's version.
+// Package container runs throw-away servers of PostgreSQL, MySQL and MariaDB in
+// containers, from the image of production's version.
 //
 // It owns everything between the engine and a server that answers: is there an
 // engine, is the image there or to be had, at which address does the server
@@ -8,9 +8,9 @@
 //
 // Servers get no way to the outside where the engine allows it, are reachable
 // from this machine alone, and carry labels from which Reap tells orphans from
-// servers in use. The administrator's password is in the container's
-// environment and so visible to whoever may talk to the engine, which is as
-// good as being root there anyway.
+// servers in use. The administrator's password is in the environment of the
+// container, or of a program started in it, and so visible to whoever may talk
+// to the engine, which is as good as being root there anyway.
 package container
 
 import (
@@ -86,19 +86,21 @@ func New(opt Options) *Provisioner {
 // Kind as --target spells it.
 func (p *Provisioner) Kind() string { return "container" }
 
-// newestMajor is what is started where no version is wanted.
-const newestMajor = "18"
-
 // Offer asks the engine whether it has the image, and where it has not, the
 // registry (through the engine) whether it could be pulled.
 func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Offer {
 	offer := snapshot.Offer{Kind: p.Kind(), Version: spec.Version}
+	pr, err := productOf(spec.Engine)
+	if err != nil {
+		offer.Detail = err.Error()
+		return offer
+	}
 	if offer.Version == "" {
-		offer.Version = newestMajor
+		offer.Version = pr.newest
 	}
 	offer.Place = spec.Image
 	if offer.Place == "" {
-		offer.Place = "postgres:" + snapshot.Major(offer.Version)
+		offer.Place = pr.image(spec.Version)
 	}
 	cli, err := engine(ctx)
 	if err != nil {
@@ -116,20 +118,29 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 		offer.Detail = fmt.Sprintf("image %s, to be pulled first", offer.Place)
 		return offer
 	}
-	offer.OK, offer.Exact = true, true
 	offer.Detail = "image " + offer.Place
 	// Official images and their kin say what they hold.
 	if img.Config != nil {
-		for _, kv := range img.Config.Env {
-			k, v, _ := strings.Cut(kv, "=")
-			if k == "PG_VERSION" || k == "PG_MAJOR" && !strings.Contains(offer.Version, ".") {
-				offer.Version, _, _ = strings.Cut(v, "-") // 16.4-1.pgdg120+2
+		env := func(name string) string {
+			for _, kv := range img.Config.Env {
+				if v, ok := strings.CutPrefix(kv, name+"="); ok {
+					return v
+				}
 			}
+			return ""
+		}
+		if other := pr.other(env); other != "" {
+			offer.Detail += fmt.Sprintf(" holds %s, not %s", other, pr.name)
+			return offer
+		}
+		if v := pr.version(env, offer.Version); v != "" {
+			offer.Version = v
 		}
 	}
-	if spec.Version != "" && snapshot.Major(offer.Version) != snapshot.Major(spec.Version) {
+	offer.OK, offer.Exact = true, true
+	if spec.Version != "" && !pr.holds(offer.Version, spec.Version) {
 		offer.Exact = false
-		offer.Detail += fmt.Sprintf(" (holds PostgreSQL %s, %s was wanted)", offer.Version, spec.Version)
+		offer.Detail += fmt.Sprintf(" (holds %s %s, %s was wanted)", pr.name, offer.Version, spec.Version)
 	}
 	return offer
 }

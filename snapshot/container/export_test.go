@@ -24,5 +24,8 @@ func Routed(opt Options, hosts ...string) *Provisioner {
 // SelfID is what the kernel's mount table says of this process's container.
 var SelfID = selfID
 
-// Probe is the question of readiness.
-var Probe = probe
+// The questions of readiness.
+var (
+	ProbePostgres = probePostgres
+	ProbeMySQL    = probeMySQL
+)

@@ -18,19 +18,25 @@ var (
 	errNoAnswer = errors.New("connection closed without an answer")
 )
 
-// probe asks whether a PostgreSQL server accepts sessions at an address, by
-// the first message of the protocol. An accepted connection proves nothing:
-// the engine's proxy accepts long before the server listens.
-func probe(ctx context.Context, addr string) error {
+// dial connects for a probe. That a connection is accepted proves nothing: the
+// engine's proxy accepts long before the server listens.
+func dial(ctx context.Context, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: time.Second}
 	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Now().Add(2 * time.Second))
+}
+
+// probePostgres asks whether a PostgreSQL server accepts sessions at an
+// address, by the first message of the protocol.
+func probePostgres(ctx context.Context, addr string) error {
+	conn, err := dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
-		return err
-	}
 	// StartupMessage: length, protocol 3.0, parameters, NUL.
 	params := "user\x00postgres\x00database\x00postgres\x00\x00"
 	msg := binary.BigEndian.AppendUint32(nil, uint32(8+len(params)))
@@ -54,6 +60,27 @@ func probe(ctx context.Context, addr string) error {
 		return nil // refused for another reason: the caller's driver will say it better
 	}
 	return fmt.Errorf("%s is not a PostgreSQL server: it answers with byte %#x", addr, head[0])
+}
+
+// probeMySQL asks whether a MySQL or MariaDB server accepts sessions at an
+// address: it speaks first.
+func probeMySQL(ctx context.Context, addr string) error {
+	conn, err := dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// Length (3 bytes), number of the packet, first byte.
+	var head [5]byte
+	if _, err := io.ReadFull(conn, head[:]); err != nil {
+		return errNoAnswer
+	}
+	// The greeting of protocol 10, or an error: the caller's driver will say
+	// that better.
+	if head[3] == 0 && (head[4] == 10 || head[4] == 0xff) {
+		return nil
+	}
+	return fmt.Errorf("%s is not a MySQL server: it answers with bytes % x", addr, head)
 }
 
 // sqlstate is the field C of an ErrorResponse's body.

@@ -9,13 +9,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/netip"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -29,17 +24,9 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot/owner"
 )
 
-const (
-	admin = "postgres"
-	// shmSize bounds what parallel workers exchange; 64 MB, the default, is
-	// soon overrun by a parallel index build.
-	shmSize = 1 << 30
-	// keepFor is the life of a server whose Spec names none. Every container
-	// has an end: its owner may be a process that nobody can look up later.
-	keepFor = 2 * time.Hour
-)
-
-var port5432 = network.MustParsePort("5432/tcp")
+// keepFor is the life of a server whose Spec names none. Every container has
+// an end: its owner may be a process that nobody can look up later.
+const keepFor = 2 * time.Hour
 
 // unreachable is a server that runs and cannot be dialled on one route.
 type unreachable struct {
@@ -60,6 +47,10 @@ func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer s
 	if p.ryuk && spec.Keep {
 		return nil, errors.New("start container: it is to be kept, and TESTCONTAINERS_RYUK_DISABLED=false has it removed when this process ends")
 	}
+	pr, err := productOf(spec.Engine)
+	if err != nil {
+		return nil, fmt.Errorf("start container: %w", err)
+	}
 	cli, err := engine(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("start container: %w", err)
@@ -72,7 +63,7 @@ func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer s
 	}
 	var tried []error
 	for _, r := range p.routes(ctx, cli) {
-		t, err := p.try(ctx, cli, spec, offer, r)
+		t, err := p.try(ctx, cli, pr, spec, offer, r)
 		var lost *unreachable
 		switch {
 		case err == nil:
@@ -88,20 +79,20 @@ func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer s
 
 // try starts a server for one route, once more without a library to preload
 // that the image does not have.
-func (p *Provisioner) try(ctx context.Context, cli *client.Client, spec snapshot.Spec, offer snapshot.Offer, r route) (*snapshot.Target, error) {
-	t, err := p.start(ctx, cli, spec, offer, r)
+func (p *Provisioner) try(ctx context.Context, cli *client.Client, pr *product, spec snapshot.Spec, offer snapshot.Offer, r route) (*snapshot.Target, error) {
+	t, err := p.start(ctx, cli, pr, spec, offer, r)
 	library := spec.Settings["shared_preload_libraries"]
 	if errors.Is(err, errNotRunning) && library != "" && strings.Contains(err.Error(), "could not access file") {
 		spec.Settings = maps.Clone(spec.Settings)
 		delete(spec.Settings, "shared_preload_libraries")
-		if t, err = p.start(ctx, cli, spec, offer, r); err == nil {
+		if t, err = p.start(ctx, cli, pr, spec, offer, r); err == nil {
 			t.Detail += ", without " + library + " (not in the image)"
 		}
 	}
 	return t, err
 }
 
-func (p *Provisioner) start(ctx context.Context, cli *client.Client, spec snapshot.Spec, offer snapshot.Offer, r route) (_ *snapshot.Target, err error) {
+func (p *Provisioner) start(ctx context.Context, cli *client.Client, pr *product, spec snapshot.Spec, offer snapshot.Offer, r route) (_ *snapshot.Target, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.opt.StartTimeout, fmt.Errorf("not ready within %v", p.opt.StartTimeout))
 	defer cancel()
 	if spec.Expires.IsZero() {
@@ -125,65 +116,65 @@ func (p *Provisioner) start(ctx context.Context, cli *client.Client, spec snapsh
 		}
 		r.network = name
 	}
-	ctr, err := testcontainers.Run(ctx, offer.Place, testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{
-		ContainerRequest: request(name, r, labels, spec, offer, password),
-	}))
+	req := request(name, r, labels, pr.ports)
+	pr.request(&req, spec, offer, password)
+	ctr, err := testcontainers.Run(ctx, offer.Place, testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: req}))
 	if err != nil {
 		return nil, cause(ctx, plain(err))
 	}
-	addr, err := address(ctx, cli, ctr.GetContainerID(), r)
+	h := snapshot.Handle{
+		Kind: p.Kind(), Run: spec.Run, ID: ctr.GetContainerID(), Engine: spec.Engine,
+		Expires: spec.Expires, Password: password, Image: offer.Place,
+	}
+	if h.Host, h.Port, err = address(ctx, cli, h.ID, r, pr.ports[0]); err != nil {
+		return nil, err
+	}
+	version, lacks, err := pr.serve(ctx, &launched{cli: cli, handle: h, route: r}, spec)
 	if err != nil {
 		return nil, err
 	}
-	if err := wait(ctx, cli, ctr.GetContainerID(), addr, r); err != nil {
-		return nil, err
+	detail := offer.Detail + ", " + r.why
+	if lacks != "" {
+		detail += ", without " + lacks + " (not in the image)"
 	}
-	h := snapshot.Handle{
-		Kind: p.Kind(), Run: spec.Run, ID: ctr.GetContainerID(), Host: addr.Addr().String(), Port: int(addr.Port()),
-		Expires: spec.Expires, Password: password, Image: offer.Place,
-	}
-	if r.host != "" {
-		h.Host = r.host
-	}
-	return p.target(ctx, cli, h, offer.Detail+", "+r.why)
+	return p.target(ctx, pr, h, version, detail)
 }
 
-// request is the container: the official image's conventions, the server's
-// settings as its arguments.
-func request(name string, r route, labels map[string]string, spec snapshot.Spec, offer snapshot.Offer, password string) testcontainers.ContainerRequest {
-	args := []string{"postgres"}
-	for _, k := range slices.Sorted(maps.Keys(spec.Settings)) {
-		args = append(args, "-c", k+"="+spec.Settings[k])
-	}
-	initdb := "--no-sync --encoding=UTF8 --lc-messages=C --locale=C.UTF-8"
-	if n, err := strconv.Atoi(snapshot.Major(offer.Version)); err == nil && n >= 17 {
-		initdb += " --locale-provider=builtin --builtin-locale=C.UTF-8"
+// launched is a container that runs, and how it is reached.
+type launched struct {
+	cli    *client.Client
+	handle snapshot.Handle
+	route  route
+}
+
+// request is a container without its product: labelled, reachable on the route
+// alone.
+func request(name string, r route, labels map[string]string, ports []network.Port) testcontainers.ContainerRequest {
+	exposed := make([]string, len(ports))
+	for i, p := range ports {
+		exposed[i] = p.String()
 	}
 	var host *container.HostConfig
 	return testcontainers.ContainerRequest{
 		Name:   name,
 		Labels: labels,
-		Env: map[string]string{
-			"POSTGRES_PASSWORD": password, "POSTGRES_USER": admin, "POSTGRES_DB": "postgres",
-			"POSTGRES_INITDB_ARGS": initdb,
-		},
-		Cmd: args,
 		HostConfigModifier: func(hc *container.HostConfig) {
-			hc.ShmSize = shmSize
 			hc.SecurityOpt = append(hc.SecurityOpt, "no-new-privileges")
 			if r.network != "" {
 				hc.NetworkMode = container.NetworkMode(r.network)
 			}
 			host = hc
 		},
-		ExposedPorts: []string{port5432.String()},
+		ExposedPorts: exposed,
 		// After the library's own hook, which publishes every exposed port to
 		// the world.
 		LifecycleHooks: []testcontainers.ContainerLifecycleHooks{{
 			PreCreates: []testcontainers.ContainerRequestHook{func(context.Context, testcontainers.ContainerRequest) error {
 				host.PortBindings = network.PortMap{}
 				if r.publish.IsValid() {
-					host.PortBindings[port5432] = []network.PortBinding{{HostIP: r.publish, HostPort: "0"}}
+					for _, p := range ports {
+						host.PortBindings[p] = []network.PortBinding{{HostIP: r.publish, HostPort: "0"}}
+					}
 				}
 				return nil
 			}},
@@ -191,96 +182,43 @@ func request(name string, r route, labels map[string]string, spec snapshot.Spec,
 	}
 }
 
-// address is where the server of a container is to be dialled on a route.
-func address(ctx context.Context, cli *client.Client, id string, r route) (netip.AddrPort, error) {
+// address is where a port of a container is to be dialled on a route.
+func address(ctx context.Context, cli *client.Client, id string, r route, port network.Port) (string, int, error) {
 	res, err := cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("inspect container: %w", plain(err))
+		return "", 0, fmt.Errorf("inspect container: %w", plain(err))
 	}
 	s := res.Container.NetworkSettings
 	if s == nil {
-		return netip.AddrPort{}, errors.New("inspect container: it has no network")
+		return "", 0, errors.New("inspect container: it has no network")
 	}
 	if r.publish.IsValid() {
-		for _, b := range s.Ports[port5432] {
-			if port, err := strconv.ParseUint(b.HostPort, 10, 16); err == nil && port != 0 && !b.HostIP.Is6() {
-				return netip.AddrPortFrom(r.publish, uint16(port)), nil
-			}
+		n := published(s.Ports, port)
+		if n == 0 {
+			return "", 0, stopped(ctx, cli, id, errors.New("the engine published no port"))
 		}
-		return netip.AddrPort{}, stopped(ctx, cli, id, errors.New("the engine published no port"))
+		if r.host != "" {
+			return r.host, n, nil
+		}
+		return r.publish.String(), n, nil
 	}
 	for _, n := range s.Networks {
 		if n != nil && n.IPAddress.IsValid() {
-			return netip.AddrPortFrom(n.IPAddress, port5432.Num()), nil
+			return n.IPAddress.String(), int(port.Num()), nil
 		}
 	}
-	return netip.AddrPort{}, stopped(ctx, cli, id, errors.New("the container has no address"))
+	return "", 0, stopped(ctx, cli, id, errors.New("the container has no address"))
 }
 
-// wait probes the server until it takes sessions, while it watches that the
-// container lives (one that died looks just like a slow one from outside), and
-// whether the server is ready when seen from inside: then this route does not
-// lead to it. A connection refused would not tell: it may come from elsewhere.
-func wait(ctx context.Context, cli *client.Client, id string, addr netip.AddrPort, r route) error {
-	dial := addr.String()
-	if r.host != "" {
-		dial = net.JoinHostPort(r.host, strconv.Itoa(int(addr.Port())))
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	inside := &inside{tools: tools{cli: cli, id: id}, next: time.Now().Add(3 * time.Second)}
-	for n := 0; ; n++ {
-		err := probe(ctx, dial)
-		if err == nil {
-			return nil
-		}
-		if n%10 == 9 || !quick(err) {
-			if err := stopped(ctx, cli, id, nil); err != nil {
-				return err
-			}
-		}
-		if inside.readyFor(ctx) > 3*time.Second {
-			return &unreachable{dial, r.why, err}
-		}
-		select {
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), context.Canceled) {
-				return context.Cause(ctx)
-			}
-			return &unreachable{dial, r.why, fmt.Errorf("%w: %w; it last said: %s", context.Cause(ctx), err, logs(cli, id))}
-		case <-tick.C:
+// published is the port of the engine's host that leads to a container's; 0 for
+// none.
+func published(ports network.PortMap, port network.Port) int {
+	for _, b := range ports[port] {
+		if n, err := strconv.ParseUint(b.HostPort, 10, 16); err == nil && n != 0 && !b.HostIP.Is6() {
+			return int(n)
 		}
 	}
-}
-
-// quick is an answer that cost no time, as all of a starting server's are.
-func quick(err error) bool {
-	return errors.Is(err, errNoAnswer) || errors.Is(err, errStarting) || errors.Is(err, syscall.ECONNREFUSED)
-}
-
-// inside looks at the server from within its container, once a second.
-type inside struct {
-	tools
-	next, since time.Time
-}
-
-// readyFor is how long the server is known to take sessions over TCP inside;
-// 0 where it does not, or nobody can tell.
-func (i *inside) readyFor(ctx context.Context) time.Duration {
-	if now := time.Now(); now.After(i.next) {
-		i.next = now.Add(time.Second)
-		code, err := i.exec(ctx, "", nil, []string{"pg_isready", "-q", "-h", "127.0.0.1", "-p", "5432"}, nil, nil, nil)
-		switch {
-		case err != nil || code != 0:
-			i.since = time.Time{}
-		case i.since.IsZero():
-			i.since = now
-		}
-	}
-	if i.since.IsZero() {
-		return 0
-	}
-	return time.Since(i.since)
+	return 0
 }
 
 // stopped is otherwise for a container that runs, and says what one that ended
@@ -312,30 +250,24 @@ func logs(cli *client.Client, id string) string {
 	return strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", " | ")
 }
 
-var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+[.\w]*)`)
-
-// target asks the server's version of its own program, and puts all together.
-func (p *Provisioner) target(ctx context.Context, cli *client.Client, h snapshot.Handle, detail string) (*snapshot.Target, error) {
-	// A client of its own, for the target lives longer than this call.
+// target puts all together, with a client of its own, for it lives longer than
+// the call that makes it.
+func (p *Provisioner) target(ctx context.Context, pr *product, h snapshot.Handle, version, detail string) (*snapshot.Target, error) {
 	own, err := engine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{cli: own, id: h.ID, password: h.Password}
-	out, err := t.output(ctx, "postgres", "--version")
-	if err != nil {
-		return nil, fmt.Errorf("ask for the server's version: %w", err)
-	}
-	m := versionLine.FindStringSubmatch(out)
-	if m == nil {
-		return nil, fmt.Errorf("ask for the server's version: unexpected answer %q", out)
-	}
-	return &snapshot.Target{
-		Kind: p.Kind(), Version: m[1], Detail: detail,
-		Host: h.Host, Port: h.Port, User: admin, Password: h.Password,
+	t := &tools{cli: own, product: pr, id: h.ID, password: h.Password}
+	target := &snapshot.Target{
+		Kind: p.Kind(), Version: version, Detail: detail,
+		Host: h.Host, Port: h.Port, User: pr.admin, Password: h.Password,
 		Tools: t, Handle: h,
 		Close: func(ctx context.Context) error { return remove(ctx, own, h.ID) },
-	}, nil
+	}
+	if pr.several {
+		target.Instances = &instances{tools: t, handle: h, timeout: p.opt.StartTimeout}
+	}
+	return target, nil
 }
 
 func labelsOf(spec snapshot.Spec) map[string]string {

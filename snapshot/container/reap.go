@@ -39,7 +39,15 @@ func (p *Provisioner) Attach(ctx context.Context, h snapshot.Handle) (*snapshot.
 	if err := stopped(ctx, cli, h.ID, nil); err != nil {
 		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
 	}
-	t, err := p.target(ctx, cli, h, "image "+h.Image)
+	pr, err := productOf(h.Engine)
+	if err != nil {
+		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
+	}
+	version, err := pr.ask(ctx, &tools{cli: cli, product: pr, id: h.ID})
+	if err != nil {
+		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
+	}
+	t, err := p.target(ctx, pr, h, version, "image "+h.Image)
 	if err != nil {
 		return nil, fmt.Errorf("attach to container %.12s: %w", h.ID, err)
 	}

@@ -25,6 +25,7 @@ import (
 // tools runs the image's own client programs in the server's container.
 type tools struct {
 	cli      *client.Client
+	product  *product
 	id       string
 	password string
 }
@@ -33,23 +34,20 @@ var _ snapshot.Tools = (*tools)(nil)
 
 // Run starts a client program in the container as the server's own user.
 func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	env := []string{
-		"PGHOST=127.0.0.1", "PGPORT=5432", "PGUSER=" + admin, "PGPASSWORD=" + t.password,
-		"PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10", "LC_ALL=C",
-	}
+	names, env := t.product.client(name, t.password)
 	// The engine cannot end what it started by exec: the shell leaves the
 	// number to signal where another exec finds it.
 	pidfile := "/tmp/.migration-gate-" + random(4)
-	script := `echo $$ >"$0"; command -v "$1" >/dev/null 2>&1 || exit 127; exec "$@"`
-	cmd := append([]string{"sh", "-c", script, pidfile, name}, args...)
-	code, err := t.exec(ctx, admin, env, cmd, stdin, stdout, stderr)
+	script := `echo $$ >"$0"; for name in $1; do command -v "$name" >/dev/null 2>&1 && break; name=; done; [ "$name" ] || exit 127; shift; exec "$name" "$@"`
+	cmd := append([]string{"sh", "-c", script, pidfile, strings.Join(names, " ")}, args...)
+	code, err := t.exec(ctx, t.product.account, append(env, "LC_ALL=C"), cmd, stdin, stdout, stderr)
 	cleanup := `kill -TERM "$(cat "$0")" 2>/dev/null && sleep 1 && kill -KILL "$(cat "$0")" 2>/dev/null; rm -f "$0"`
 	if ctx.Err() == nil && err == nil {
 		cleanup = `rm -f "$0"`
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_, _ = t.exec(end, admin, nil, []string{"sh", "-c", cleanup, pidfile}, nil, io.Discard, io.Discard)
+	_, _ = t.exec(end, t.product.account, nil, []string{"sh", "-c", cleanup, pidfile}, nil, io.Discard, io.Discard)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("run %s: %w", name, context.Cause(ctx))
@@ -172,7 +170,7 @@ func (t *tools) Share(ctx context.Context, path string) (string, func(), error) 
 
 // Free is what the container sees as free where the server keeps its data.
 func (t *tools) Free(ctx context.Context) (int64, error) {
-	out, err := t.output(ctx, "sh", "-c", `df -Pk "${PGDATA:-/var/lib/postgresql/data}"`)
+	out, err := t.output(ctx, "sh", "-c", "df -Pk "+t.product.data)
 	if err != nil {
 		return 0, fmt.Errorf("read free space: %w", err)
 	}
