@@ -41,12 +41,15 @@ type Result struct {
 	InBlock bool
 	// Ended: the exchange ended a transaction (or was one by itself), and its
 	// locks are gone.
-	Ended    bool
-	How      string // see gate.StatementRun.How
-	Tag      string
-	Rows     int64
-	Messages []gate.Message
-	Failure  *gate.Failure
+	Ended bool
+	// Committed: the exchange failed, and what the transaction had done before
+	// was kept all the same (MySQL commits before it tries DDL).
+	Committed bool
+	How       string // see gate.StatementRun.How
+	Tag       string
+	Rows      int64
+	Messages  []gate.Message
+	Failure   *gate.Failure
 }
 
 // Facts are what the migration's own connection can see at a boundary.

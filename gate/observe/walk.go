@@ -89,7 +89,7 @@ func (w *walk) run(ctx context.Context, s *migration.Script) (*gate.Run, error) 
 			if last.IsZero() {
 				last = res.Received
 			}
-			undone := res.Failure != nil || end.Failure != nil
+			undone := (res.Failure != nil || end.Failure != nil) && !end.Committed
 			for k, n := range open {
 				run.Statements[n].ToCommitMS = ms(last.Sub(starts[k]))
 				run.Statements[n].RolledBack = undone && (n != i || res.Failure == nil)
