@@ -19,16 +19,21 @@ import (
 // The stamps bound the locks of the migration's own session only; others
 // (parallel workers, a second connection) have the sampler's bounds. A lock
 // given up and taken again between two looks, within one statement, is one
-// window.
+// window, unless the server timed it (Phase).
 func (r Recording) Windows() []Window {
 	f := newFold(r)
 	var windows []Window
 	for _, s := range f.sightings() {
-		if s.lock.Session == r.Session {
-			windows = append(windows, f.own(s)...)
-		} else {
+		if s.lock.Session != r.Session {
 			windows = append(windows, f.window(s, s.looks, math.MinInt, math.MaxInt))
+			continue
 		}
+		for _, s := range f.claim(s) {
+			windows = append(windows, f.own(s)...)
+		}
+	}
+	for _, p := range f.phases {
+		windows = append(windows, f.timed(p))
 	}
 	slices.SortStableFunc(windows, func(a, b Window) int {
 		return cmp.Or(cmp.Compare(a.Opened.Sent, b.Opened.Sent), cmp.Compare(a.Session, b.Session),
@@ -47,6 +52,7 @@ type fold struct {
 	Recording
 	statements []Stamp // of event Statement, in order
 	releases   []Stamp // stamps that released, in order
+	phases     []*claimed
 	end        time.Duration
 }
 
@@ -67,6 +73,9 @@ func newFold(r Recording) *fold {
 	if n := len(f.Samples); n > 0 {
 		f.end = max(f.end, f.Samples[n-1].Last.Received)
 	}
+	for _, p := range r.Phases {
+		f.phases = append(f.phases, f.claimed(p))
+	}
 	return f
 }
 
@@ -74,13 +83,13 @@ func newFold(r Recording) *fold {
 type look struct {
 	Interval
 	boundary bool
+	granted  bool
 }
 
 // sighting is a lock seen in consecutive samples.
 type sighting struct {
-	lock   Lock
-	waited bool
-	looks  []look // the first and the last of each sample
+	lock  Lock
+	looks []look // the first and the last of each sample
 	// prev is the sent of the last look without it before, next the received
 	// of the first one without it after.
 	prev, next time.Duration
@@ -108,10 +117,9 @@ func (f *fold) sightings() []sighting {
 				o = &sighting{lock: l, prev: prev, next: never}
 				open[k] = o
 			}
-			o.waited = o.waited || !l.Granted
-			o.looks = append(o.looks, look{s.At, s.Boundary})
+			o.looks = append(o.looks, look{s.At, s.Boundary, l.Granted})
 			if s.Count > 1 {
-				o.looks = append(o.looks, look{s.Last, s.Boundary})
+				o.looks = append(o.looks, look{s.Last, s.Boundary, l.Granted})
 			}
 		}
 		for k, o := range open {
@@ -202,8 +210,7 @@ func (f *fold) window(s sighting, looks []look, first, last int) Window {
 	}
 	took, latest := f.taker(max(opened.Sent, from), min(opened.Received, until))
 	w := Window{
-		Object: s.lock.Object, Mode: s.lock.Mode, Impact: s.lock.Impact, Session: s.lock.Session,
-		Waited: s.waited, Witness: ByTicker,
+		Object: s.lock.Object, Mode: s.lock.Mode, Impact: s.lock.Impact, Session: s.lock.Session, Witness: ByTicker,
 	}
 	for _, l := range looks {
 		if l.boundary {
@@ -235,9 +242,36 @@ func (f *fold) window(s sighting, looks []look, first, last int) Window {
 		w.AtLeast = min(max(closed.Sent-opened.Received, 0), w.AtMost)
 	}
 	w.AtMostAlone = max(min(closed.Received, alone)-opened.Sent, 0)
-	w.Through = max(w.Statement, f.through(closed.Received))
-	w.Paused = f.paused(opened.Sent, closed.Received)
+	f.finish(&w, looks)
 	return w
+}
+
+// finish fills in what follows from a window's edges and its looks.
+func (f *fold) finish(w *Window, looks []look) {
+	w.Waited, w.WaitedAtMost = awaited(looks, w.Opened.Sent, w.Closed.Received)
+	w.Through = max(w.Statement, f.through(w.Closed.Received))
+	w.Paused = f.paused(w.Opened.Sent, w.Closed.Received)
+}
+
+// awaited bounds for how long a lock was asked for and not given, by the looks
+// that showed it so, in a window from opened to closed.
+func awaited(looks []look, opened, closed time.Duration) (waited bool, most time.Duration) {
+	from := opened // the last look that showed it granted
+	for i, l := range looks {
+		if l.granted {
+			from = l.Sent
+			continue
+		}
+		waited = true
+		if i+1 == len(looks) || looks[i+1].granted {
+			until := closed
+			if i+1 < len(looks) {
+				until = min(closed, looks[i+1].Received)
+			}
+			most += max(until-from, 0)
+		}
+	}
+	return waited, most
 }
 
 // taker finds the first and the last statement that may have taken a lock

@@ -126,6 +126,8 @@ type Phase struct {
 	// recording's clock.
 	From Interval `json:"from"`
 	To   Interval `json:"to"`
+	// Waited is how long of it the lock was asked for and not given.
+	Waited time.Duration `json:"waited,omitempty"`
 }
 
 // TimedPhase is a Phase before a Recorder has put it on its own clock and
@@ -135,6 +137,7 @@ type TimedPhase struct {
 	Impact       Impact
 	// From and To: the earliest and the latest instant of each edge.
 	From, To [2]time.Time
+	Waited   time.Duration
 }
 
 // Witness tells what proves a window.

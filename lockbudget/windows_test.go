@@ -73,7 +73,7 @@ func TestWindowsByHand(t *testing.T) {
 			samples: []Sample{look(80, 90, nil), look(110, 120, exclusive(own, false)), look(130, 140, held), look(150, 160, held),
 				look(210, 220, nil)},
 			want: []Window{{Session: own, Opened: Interval{100, 120}, Closed: Interval{150, 200},
-				AtLeast: 30, AtMost: 100, AtMostAlone: 100, Waited: true, Witness: ByTicker}},
+				AtLeast: 30, AtMost: 100, AtMostAlone: 100, Waited: true, WaitedAtMost: 40, Witness: ByTicker}},
 		},
 		{
 			name:    "seen on both sides of a release, it was taken twice",
