@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what tests and demonstration need and this machine lacks:
 #
-#   install.sh [cc] [postgresql] [xz]
+#   install.sh [cc] [postgresql] [xz] [mysql] [mariadb]
 #
 #   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
 #   postgresql  server and client programs, as packages, without a cluster
 #   xz          to pack an archive as the repositories of prebuilt servers have it
+#   mysql       a server, the machine's own or one unpacked beside it from Debian
+#   mariadb     packages (mysql/servers.sh), which installs nothing
 #
 # It needs root and apt. As another user, or elsewhere, it says what is missing
 # and what happens instead, and succeeds: the tests tell what they skipped.
@@ -24,7 +26,7 @@ have_postgresql() {
 
 have_cc() { command -v "$(go env CC)" >/dev/null && echo 'int main(void){return 0;}' | "$(go env CC)" -x c -o /dev/null - 2>/dev/null; }
 
-packages=()
+packages=() without=() servers=()
 for want in "$@"; do
   case $want in
     cc)
@@ -33,16 +35,31 @@ for want in "$@"; do
       have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download them, each version once"); } ;;
     xz)
       command -v xz >/dev/null || { packages+=(xz-utils); without+=("no xz: downloading from a mirror is not tested"); } ;;
+    mysql | mariadb)
+      if ! "$(dirname "$0")/mysql/servers.sh" --there "$want"; then
+        servers+=("$want")
+        command -v patchelf >/dev/null || packages+=(patchelf)
+        command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+        without+=("no $want server: its tests are skipped, and fail where CI=true")
+      fi ;;
     *) say "unknown: $want"; exit 2 ;;
   esac
 done
-[ ${#packages[@]} -gt 0 ] || exit 0
+[ $((${#packages[@]} + ${#servers[@]})) -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   for w in "${without[@]}"; do say "$w"; done
-  say "to have it: sudo apt-get install --no-install-recommends ${packages[*]}"
+  [ ${#packages[@]} = 0 ] || say "to have it: sudo apt-get install --no-install-recommends ${packages[*]}"
+  [ ${#servers[@]} = 0 ] || say "to have it: sudo testdata/install.sh ${servers[*]}, or name directories of server programs in MG_TEST_MYSQL_BINS"
   exit 0
 fi
+
+unpack() {
+  [ ${#servers[@]} -gt 0 ] || return 0
+  "$(dirname "$0")/mysql/servers.sh" "${servers[@]}" >/dev/null || say "${servers[*]}: tests without a server are skipped, and fail where CI=true"
+}
+
+if [ ${#packages[@]} = 0 ]; then unpack; exit 0; fi
 
 # Debian's postgresql makes a cluster and starts it on installation, which
 # nobody here wants. An existing answer of the machine's owner stays.
@@ -62,3 +79,4 @@ if ! apt install --no-install-recommends "${packages[@]}"; then # perhaps for wa
     for w in "${without[@]}"; do say "$w"; done
   fi
 fi
+unpack
