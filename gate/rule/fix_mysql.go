@@ -29,8 +29,8 @@ func (f mysqlFixes) statement(m, s int) string {
 	if d != nil && betterThan(d.Best, *d) {
 		return f.best(st, *d)
 	}
-	if parts := f.parts(st, d); len(parts) > 0 {
-		return strings.Join(parts, "\n")
+	if text := f.fieldsWay(st, d); text != "" {
+		return text
 	}
 	return f.lastResort(st, d)
 }
@@ -201,11 +201,3 @@ func firstTable(st migration.Statement) migration.Action {
 	}
 	return migration.Action{}
 }
-
-func (f mysqlFixes) parts(st migration.Statement, d *gate.OnlineDDL) []string { return nil }
-
-func (mysqlFixes) remedy(f *gate.Failure) string { return f.Hint }
-
-func (mysqlFixes) putAside(d *down, a migration.Action) string { return "" }
-
-func (mysqlFixes) fewerValues(from, to string) (string, bool) { return "", false }

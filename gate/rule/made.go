@@ -15,16 +15,41 @@ type made struct {
 	things map[name][]*thing
 	// columns of each relation, by its bare name, without vanished ones.
 	columns map[string][]*thing
+	// mysql: columns have one name in any case, and indexes live in their
+	// table's namespace, not among the tables.
+	mysql bool
 }
 
 // name without its schema, which may be left to the search path.
 type name struct{ class, name, part string }
 
-func newMade() *made { return &made{things: map[name][]*thing{}, columns: map[string][]*thing{}} }
+func newMade(d migration.Dialect) *made {
+	return &made{things: map[name][]*thing{}, columns: map[string][]*thing{}, mysql: d.IsMySQL()}
+}
+
+func (m *made) key(class, bare, part string) name {
+	if m.mysql {
+		part = strings.ToLower(part)
+	}
+	return name{class, bare, part}
+}
+
+// has finds a column in a table's list.
+func (m *made) has(columns []string, column string) bool {
+	return slices.ContainsFunc(columns, func(c string) bool { return c == column || m.mysql && strings.EqualFold(c, column) })
+}
+
+// class is classOf, but that MySQL's indexes are nobody's namesakes.
+func (m *made) class(object string) string {
+	if m.mysql && object == "index" {
+		return ""
+	}
+	return classOf(object)
+}
 
 // clone for a down script, which goes its own way from here.
 func (m *made) clone() *made {
-	c := newMade()
+	c := &made{things: map[name][]*thing{}, columns: map[string][]*thing{}, mysql: m.mysql}
 	for _, things := range m.things {
 		for _, t := range things {
 			own := *t
@@ -36,7 +61,7 @@ func (m *made) clone() *made {
 }
 
 func (m *made) put(t *thing) {
-	key := name{t.class, t.name, t.part}
+	key := m.key(t.class, t.name, t.part)
 	m.things[key] = append(m.things[key], t)
 	if t.class == "column" && t.origin != vanished {
 		m.columns[t.name] = append(m.columns[t.name], t)
@@ -45,7 +70,7 @@ func (m *made) put(t *thing) {
 
 func (m *made) remove(t *thing) {
 	is := func(o *thing) bool { return o == t }
-	key := name{t.class, t.name, t.part}
+	key := m.key(t.class, t.name, t.part)
 	m.things[key] = slices.DeleteFunc(m.things[key], is)
 	if t.class == "column" {
 		m.columns[t.name] = slices.DeleteFunc(m.columns[t.name], is)
@@ -106,7 +131,7 @@ func classOf(object string) string {
 func sameSchema(a, b string) bool { return a == b || a == "" || b == "" }
 
 func (m *made) find(class, schema, bare, part string) *thing {
-	for _, t := range slices.Backward(m.things[name{class, bare, part}]) {
+	for _, t := range slices.Backward(m.things[m.key(class, bare, part)]) {
 		if t.origin != vanished && sameSchema(t.schema, schema) {
 			return t
 		}
@@ -118,7 +143,7 @@ func (m *made) column(a migration.Action) *thing { return m.find("column", a.Sch
 
 // hasVanished: something of that name existed before the change.
 func (m *made) hasVanished(class, schema, bare, part string) bool {
-	return slices.ContainsFunc(m.things[name{class, bare, part}], func(t *thing) bool {
+	return slices.ContainsFunc(m.things[m.key(class, bare, part)], func(t *thing) bool {
 		return t.origin == vanished && sameSchema(t.schema, schema)
 	})
 }
@@ -151,7 +176,7 @@ func (m *made) apply(a migration.Action, by origin) {
 	if a.Deferred() || strings.Contains(a.Name+a.Part+a.NewName, "?") {
 		return
 	}
-	class := classOf(a.Object)
+	class := m.class(a.Object)
 	switch a.Verb {
 	case migration.Create:
 		if class != "" && (by == byUp || !a.IfNotExists || a.Temporary) {
@@ -161,7 +186,11 @@ func (m *made) apply(a migration.Action, by origin) {
 	case migration.Add:
 		m.add(a, by)
 	case migration.SetType:
-		m.known("column", a.Schema, a.Name, a.Part).typ = a.Type
+		t := m.known("column", a.Schema, a.Name, a.Part)
+		t.typ = a.Type
+		if m.mysql { // MODIFY gives the whole definition anew
+			t.notNull, t.filled = a.NotNull, a.Default != "" || a.Generated != ""
+		}
 	case migration.SetNotNull, migration.DropNotNull:
 		if t := m.column(a); t != nil {
 			t.notNull = a.Verb == migration.SetNotNull
@@ -300,7 +329,7 @@ func (m *made) setsOld(schema, table, column string, columns map[string][]string
 		return m.hasVanished("relation", schema, table, "")
 	}
 	if old, known := columnsOf(columns, schema, table); known {
-		return slices.Contains(old, column)
+		return m.has(old, column)
 	}
 	return true
 }
@@ -338,7 +367,7 @@ func (m *made) reconcile(o gate.Observation) {
 			continue
 		}
 		old, known := columnsOf(o.BaselineColumns, t.schema, t.name)
-		if !known || (t.class == "column" && !slices.Contains(old, t.part)) {
+		if !known || (t.class == "column" && !m.has(old, t.part)) {
 			continue
 		}
 		switch {

@@ -22,34 +22,35 @@ func undo(q speller, isMySQL bool, m *gate.Migration, statements []int) string {
 	for _, s := range slices.Backward(statements) {
 		st := m.Up.Statements[s]
 		var back []string
-		whole := len(st.Facts.Actions) > 0
+		known := len(st.Facts.Actions) > 0
 		for _, a := range slices.Backward(st.Facts.Actions) {
+			if goesAlong(st, a) || a.IfNotExists || a.IfExists || a.Verb == migration.Replace {
+				continue // a second run does not mind it
+			}
 			sql := reverse(q, isMySQL, a)
-			if sql == "" {
-				whole = false
-				break
-			}
-			if !slices.Contains(back, sql) {
-				back = append(back, sql)
-			}
+			known = known && sql != ""
+			back = append(back, sql)
 		}
-		if !whole {
-			lines = append(lines, fmt.Sprintf("-- by hand: what line %d did (%s)", st.Line, st.Facts.Kind))
-			continue
+		if !known {
+			back = []string{fmt.Sprintf("-- by hand: what line %d did (%s)", st.Line, st.Facts.Kind)}
 		}
-		lines = append(lines, withoutParts(st, back)...)
+		lines = append(lines, back...)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// withoutParts leaves out what goes along with a table that goes.
-func withoutParts(st migration.Statement, back []string) []string {
-	for _, a := range st.Facts.Actions {
-		if a.Verb == migration.Create && a.Object == "table" {
-			return slices.DeleteFunc(back, func(sql string) bool { return !strings.HasPrefix(sql, "DROP TABLE ") })
+// goesAlong: the part goes with the table or the column that the same
+// statement made.
+func goesAlong(st migration.Statement, a migration.Action) bool {
+	return slices.ContainsFunc(st.Facts.Actions, func(o migration.Action) bool {
+		switch {
+		case o.Verb == migration.Create && o.Object == "table":
+			return !(a.Verb == migration.Create && a.Object == "table")
+		case o.Verb == migration.Add && o.Object == "column" && o.Name == a.Name:
+			return a.Object == "constraint" && a.Part == "" && len(a.Columns) == 1 && a.Columns[0] == o.Part
 		}
-	}
-	return back
+		return false
+	})
 }
 
 // reverse is the statement that undoes one action, "" where the text does not
@@ -64,14 +65,16 @@ func reverse(q speller, isMySQL bool, a migration.Action) string {
 	case (a.Verb == migration.Create || a.Verb == migration.Add) && a.Object == "index" && isMySQL:
 		return dropIndex(q, a)
 	case a.Verb == migration.Create && slices.Contains([]string{"table", "view", "index", "sequence", "procedure", "function", "trigger", "event"}, a.Object) &&
-		!a.IfNotExists && !(a.Object == "trigger" && !isMySQL):
+		!(a.Object == "trigger" && !isMySQL):
 		return "DROP " + strings.ToUpper(a.Object) + " " + name + ";"
-	case a.Verb == migration.Add && a.Object == "column" && !a.IfNotExists:
+	case a.Verb == migration.Add && a.Object == "column":
 		return alter + "DROP COLUMN " + q.QuoteIdent(a.Part) + ";"
 	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "primary key" && isMySQL:
 		return alter + "DROP PRIMARY KEY;"
 	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "unique" && isMySQL && a.Part != "":
 		return alter + "DROP INDEX " + q.QuoteIdent(a.Part) + ";"
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "foreign key" && isMySQL && a.Part != "":
+		return alter + "DROP FOREIGN KEY " + q.QuoteIdent(a.Part) + ";"
 	case a.Verb == migration.Add && a.Object == "constraint" && a.Part != "":
 		return alter + "DROP CONSTRAINT " + q.QuoteIdent(a.Part) + ";"
 	case a.Verb == migration.Rename && a.Object == "column":

@@ -19,7 +19,7 @@ import (
 // itself, are nobody's data.
 func unsafeDown(c *change) []gate.Finding {
 	var findings []gate.Finding
-	up := newMade()
+	up := newMade(c.dialect())
 	for i := range c.Migrations {
 		m := &c.Migrations[i]
 		up.script(m.Up.Statements, byUp)
@@ -163,7 +163,7 @@ func (d *down) drops(a migration.Action) *harm {
 
 // origin tells where the object of a DROP comes from.
 func (d *down) origin(a migration.Action) (from origin, temp bool) {
-	class := classOf(a.Object)
+	class := d.made.class(a.Object)
 	if class == "column" {
 		if t := d.made.column(a); t != nil {
 			return t.origin, false
@@ -238,6 +238,9 @@ func (d *down) empties(a migration.Action) *harm {
 		return nil
 	}
 	h := &harm{what: "truncates " + dotted(a.Schema, a.Name), lost: "every row in it is gone"}
+	if a.Object == "partition" && a.Part != "" {
+		h.what = "truncates partition " + dotted(a.Schema, a.Name) + "." + a.Part
+	}
 	if a.Verb == migration.Delete {
 		h.what = "deletes rows from " + dotted(a.Schema, a.Name)
 		if a.HasWhere {
