@@ -37,17 +37,23 @@ func Diff(before, after Schema) []Change {
 		}
 	}
 
+	moved := movedColumns(before, after, func(o *Object) *Object {
+		if n := now[o.key()]; n != nil {
+			return n
+		}
+		return renamed[o]
+	})
 	var changes []Change
 	for i := range before {
 		o := &before[i]
 		n := now[o.key()]
 		switch {
 		case n != nil:
-			if n.Definition != o.Definition || n.Relation != o.Relation && tables[o.Relation] != n.Relation {
+			if changed(o, n, moved) || n.Relation != o.Relation && tables[o.Relation] != n.Relation {
 				changes = append(changes, Change{What: "changed", Before: o, After: n})
 			}
 		case renamed[o] != nil:
-			if n = renamed[o]; !followed(o, n, tables) {
+			if n = renamed[o]; !followed(o, n, tables, moved) {
 				changes = append(changes, Change{What: "renamed", Before: o, After: n})
 			}
 		default:
@@ -71,12 +77,75 @@ func Diff(before, after Schema) []Change {
 	return changes
 }
 
+// changed reports whether an object's definition did. The place of a column
+// does where it is another among the columns that stayed.
+func changed(o, n *Object, moved map[*Object]bool) bool {
+	if o.Position == 0 || n.Position == 0 {
+		return o.Definition != n.Definition
+	}
+	return o.unplaced() != n.unplaced() || moved[o]
+}
+
+// unplaced is the definition of a column without its place.
+func (o *Object) unplaced() string {
+	if def, ok := strings.CutSuffix(o.Definition, " FIRST"); ok {
+		return def
+	}
+	if i := strings.LastIndex(o.Definition, " AFTER `"); i >= 0 {
+		return o.Definition[:i]
+	}
+	return o.Definition
+}
+
+// movedColumns are the columns of before that follow another column than they did, of
+// those that are in both.
+func movedColumns(before, after Schema, stayed func(*Object) *Object) map[*Object]bool {
+	pairs, back := map[*Object]*Object{}, map[*Object]*Object{}
+	for i := range before {
+		if o := &before[i]; o.Position > 0 {
+			if n := stayed(o); n != nil {
+				pairs[o], back[n] = n, o
+			}
+		}
+	}
+	old := predecessors(before, func(o *Object) bool { return pairs[o] != nil })
+	now := predecessors(after, func(n *Object) bool { return back[n] != nil })
+	out := map[*Object]bool{}
+	for o, n := range pairs {
+		out[o] = back[now[n]] != old[o]
+	}
+	return out
+}
+
+// predecessors maps each column that counts to the one before it, nil for the
+// first.
+func predecessors(s Schema, counts func(*Object) bool) map[*Object]*Object {
+	var columns []*Object
+	for i := range s {
+		if s[i].Position > 0 && counts(&s[i]) {
+			columns = append(columns, &s[i])
+		}
+	}
+	slices.SortStableFunc(columns, func(a, b *Object) int {
+		return cmp.Or(cmp.Compare(a.Relation, b.Relation), cmp.Compare(a.Position, b.Position))
+	})
+	m := map[*Object]*Object{}
+	for i, c := range columns {
+		if i > 0 && columns[i-1].Relation == c.Relation {
+			m[c] = columns[i-1]
+		} else {
+			m[c] = nil
+		}
+	}
+	return m
+}
+
 // followed reports whether a part has a new name only because its table has.
-func followed(o, n *Object, tables map[string]string) bool {
+func followed(o, n *Object, tables map[string]string, moved map[*Object]bool) bool {
 	if o.Kind == "comment" || o.Kind == "privileges" {
 		return o.Definition == n.Definition
 	}
-	return o.Relation != "" && tables[o.Relation] == n.Relation && o.Definition == n.Definition &&
+	return o.Relation != "" && tables[o.Relation] == n.Relation && !changed(o, n, moved) &&
 		strings.Replace(o.Name, o.Relation, n.Relation, 1) == n.Name
 }
 

@@ -101,3 +101,54 @@ func TestOnlyAdds(t *testing.T) {
 		}
 	}
 }
+
+// Where the order of columns counts, a column has changed only if it stands
+// elsewhere among those that stayed.
+func TestDiffOfColumnOrder(t *testing.T) {
+	columns := func(table string, names ...string) snapshot.Schema {
+		var s snapshot.Schema
+		place := "FIRST"
+		for i, n := range names {
+			s = append(s, snapshot.Object{Kind: "column", Name: table + "." + n, Relation: table, Definition: "int " + place, OID: "7/" + n, Position: i + 1})
+			place = "AFTER `" + n + "`"
+		}
+		return s
+	}
+	base := columns("s.t", "a", "b", "c", "d")
+	for _, test := range []struct {
+		name  string
+		after snapshot.Schema
+		want  []string
+	}{
+		{"nothing", columns("s.t", "a", "b", "c", "d"), nil},
+		{"removed in the middle", columns("s.t", "a", "c", "d"), []string{"removed s.t.b"}},
+		{"removed in front", columns("s.t", "b", "c", "d"), []string{"removed s.t.a"}},
+		{"added in the middle", columns("s.t", "a", "x", "b", "c", "d"), []string{"added s.t.x"}},
+		{"added in front", columns("s.t", "x", "a", "b", "c", "d"), []string{"added s.t.x"}},
+		{"replaced", columns("s.t", "a", "x", "c", "d"), []string{"removed s.t.b", "added s.t.x"}},
+		{"moved to the end", columns("s.t", "a", "c", "d", "b"), []string{"changed s.t.b", "changed s.t.c"}},
+		{"in a renamed table", append(columns("s.u", "a", "x", "b", "c", "d"), snapshot.Object{Kind: "table", Name: "s.u", OID: "7"}),
+			[]string{"renamed s.t", "added s.u.x"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, c := range snapshot.Diff(append(base, snapshot.Object{Kind: "table", Name: "s.t", OID: "7"}), withTable(test.after)) {
+				o := c.Before
+				if o == nil {
+					o = c.After
+				}
+				got = append(got, c.What+" "+o.Name)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func withTable(s snapshot.Schema) snapshot.Schema {
+	if s[len(s)-1].Kind != "table" {
+		s = append(s, snapshot.Object{Kind: "table", Name: "s.t", OID: "7"})
+	}
+	return s
+}

@@ -19,6 +19,10 @@ type Object struct {
 	// OID is the server's stable key, which a clone shares with its baseline;
 	// "" where it has none. It never counts in a comparison.
 	OID string `json:"oid,omitempty"`
+	// Position of a column in its table, from 1, where the order of columns
+	// counts; else 0. Definition then ends in "FIRST" or "AFTER `x`", which Diff
+	// does not take for a change where only neighbours came or went.
+	Position int `json:"-"`
 }
 
 // Change is one difference between two schemas.
