@@ -3,11 +3,14 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/observe"
@@ -197,4 +200,18 @@ func ran(steps []sessiontest.Step) string {
 		out = append(out, w)
 	}
 	return strings.Join(out, " | ")
+}
+
+// connectMany opens a connection that takes many statements in one string.
+func connectMany(ctx context.Context, dsn string) (driver.Conn, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MultiStatements = true
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return connector.Connect(ctx)
 }
