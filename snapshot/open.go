@@ -25,6 +25,9 @@ import (
 const (
 	FormatCustom = "custom" // pg_dump -Fc
 	FormatPlain  = "plain"  // SQL
+	// Directories.
+	FormatMydumper = "mydumper"
+	FormatShell    = "mysql-shell" // util.dumpInstance(), dumpSchemas(), dumpTables()
 
 	Gzip = "gzip"
 	Zstd = "zstd"
