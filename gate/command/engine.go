@@ -26,7 +26,7 @@ type server interface {
 	open(ctx context.Context, name string) (baseline, error)
 	drop(ctx context.Context, name string) error
 	// address of the database of a name that was restored or cloned.
-	address(name string) (host string, port int)
+	address(ctx context.Context, name string) (host string, port int, err error)
 	close()
 }
 

@@ -59,7 +59,9 @@ func (s *postgresServer) open(ctx context.Context, name string) (baseline, error
 	return &postgresBaseline{s.Server, b}, nil
 }
 
-func (s *postgresServer) address(string) (string, int) { return s.target.Host, s.target.Port }
+func (s *postgresServer) address(context.Context, string) (string, int, error) {
+	return s.target.Host, s.target.Port, nil
+}
 
 func (s *postgresServer) drop(ctx context.Context, name string) error { return s.Drop(ctx, name) }
 func (s *postgresServer) close()                                      { s.Close() }

@@ -60,7 +60,10 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 		closing(ctx, &err, "remove the server", g.target.Close)
 		return gate.Error, err
 	}
-	host, port := g.server.address(c.Into)
+	host, port, err := g.server.address(ctx, c.Into)
+	if err != nil {
+		return gate.Error, err
+	}
 	fmt.Fprintf(a.env.Stdout, "%s: %s %s on %s:%d until %s\n", c.Into, c.Engine, g.server.version(), host, port, g.target.Handle.Expires.Format(time.RFC3339))
 	return gate.Pass, nil
 }

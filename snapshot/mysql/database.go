@@ -3,6 +3,8 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"net"
+	"strconv"
 	"time"
 )
 
@@ -31,6 +33,20 @@ func (d *Database) Instance() string { return d.instance }
 func (d *Database) Start(ctx context.Context) error {
 	_, err := d.s.addr(ctx, d.instance)
 	return err
+}
+
+// Address is where the instance listens; it is started if it is not running.
+func (d *Database) Address(ctx context.Context) (host string, port int, err error) {
+	addr, err := d.s.addr(ctx, d.instance)
+	if err != nil {
+		return "", 0, err
+	}
+	host, digits, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(digits)
+	return host, port, err
 }
 
 // OwnerDSN connects as the migrating account, in the form of
