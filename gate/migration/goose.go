@@ -15,7 +15,7 @@ const gooseDocs = "see goose's documentation of SQL migrations"
 // parseGoose reads a file as goose does: once for each direction, line by
 // line.
 func parseGoose(file string, text []byte, opt Options) (up, down *Script, err error) {
-	src, err := newSource(file, text)
+	src, err := newDialectSource(opt.Dialect, file, text)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,7 +28,7 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 			return up, nil, nil
 		}
 		s := &Script{File: file, Direction: d, Wrapped: !r.noTransaction}
-		p := newParser()
+		p := newScriptReader(opt, true)
 		for i, chunk := range r.chunks {
 			if err := p.batch(chunk, i); err != nil {
 				return nil, nil, gooseRemedy(err)

@@ -173,7 +173,7 @@ func (l Layout) Parse(file string, text []byte, opt Options) (up, down *Script, 
 	if l.Name == goose {
 		return parseGoose(file, text, opt)
 	}
-	statements, err := ParseScript(file, text)
+	statements, err := ParseScriptWith(file, text, opt)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -157,6 +157,10 @@ const (
 	RollbackTo Control = "rollback to"
 	Release    Control = "release"
 	Prepare    Control = "prepare transaction"
+	// SET autocommit of MySQL: off, every statement opens a transaction unless
+	// one is open; on, the open one is committed.
+	AutocommitOff Control = "autocommit off"
+	AutocommitOn  Control = "autocommit on"
 )
 
 // Verb says what an Action does to its object.
@@ -208,7 +212,8 @@ type Action struct {
 	Part string `json:"part,omitempty"`
 	// NewName after a rename, or the new schema.
 	NewName string `json:"new_name,omitempty"`
-	// Type of an added or changed column, deparsed ("numeric(12,2)").
+	// Type of an added or changed column, deparsed ("numeric(12,2)"; MySQL:
+	// as COLUMN_TYPE spells it, "int unsigned", "enum('a','b')").
 	Type string `json:"type,omitempty"`
 	// Columns set by an UPDATE, upsert or MERGE; keys of an index or key
 	// constraint, in order, deparsed where they are expressions.
@@ -224,7 +229,8 @@ type Action struct {
 	Definition string `json:"definition,omitempty"`
 	// Using is the expression of ALTER COLUMN … TYPE … USING.
 	Using string `json:"using,omitempty"`
-	// Values of an enum that is created, in order.
+	// Values of an enum that is created, or of MySQL's ENUM and SET columns, in
+	// order.
 	Values []string `json:"values,omitempty"`
 	// On is the table an index or a statistics object is made on
 	// ("schema.name" or "name"); Schema and Name are the object's own.
@@ -234,7 +240,8 @@ type Action struct {
 	UsingIndex string `json:"using_index,omitempty"`
 	// Default is the expression of a column's default, added or set.
 	Default string `json:"default,omitempty"`
-	// Generated tells how an added column gets its values: "stored" or "identity".
+	// Generated tells how an added or changed column gets its values: "stored",
+	// "virtual", "identity", "auto_increment".
 	Generated string `json:"generated,omitempty"`
 
 	IfExists     bool `json:"if_exists,omitempty"`
@@ -243,7 +250,7 @@ type Action struct {
 	NotValid     bool `json:"not_valid,omitempty"`
 	Cascade      bool `json:"cascade,omitempty"`
 	Unique       bool `json:"unique,omitempty"`
-	NotNull      bool `json:"not_null,omitempty"` // of an added column
+	NotNull      bool `json:"not_null,omitempty"` // of an added column; MySQL: also of a changed one
 	HasWhere     bool `json:"has_where,omitempty"`
 	// Temporary: the object lives in the session only.
 	Temporary bool `json:"temporary,omitempty"`
@@ -252,6 +259,6 @@ type Action struct {
 	// where the position is not known).
 	Line int `json:"line"`
 	// Within names where the action was found if not in the statement itself:
-	// "DO block", "function f", "EXECUTE string".
+	// "DO block", "function f", "EXECUTE string", "trigger t", "event e".
 	Within string `json:"within,omitempty"`
 }

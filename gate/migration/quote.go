@@ -32,3 +32,38 @@ func QuoteLiteral(s string) string {
 	}
 	return q
 }
+
+// QuoteIdent spells a name so that the dialect's servers read it back as it
+// is: bare where that is sure, else in the quotes that no sql_mode changes.
+func (d Dialect) QuoteIdent(name string) string {
+	if !d.IsMySQL() {
+		return QuoteIdent(name)
+	}
+	plain := name != "" && !allDigits(name) && !isDigit(name[0])
+	for i := 0; i < len(name) && plain; i++ {
+		c := name[i]
+		plain = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || isDigit(c)
+	}
+	if plain && !myReserved[strings.ToUpper(name)] {
+		return name
+	}
+	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
+}
+
+// QuoteName spells a qualified name; schema may be empty.
+func (d Dialect) QuoteName(schema, name string) string {
+	if schema == "" {
+		return d.QuoteIdent(name)
+	}
+	return d.QuoteIdent(schema) + "." + d.QuoteIdent(name)
+}
+
+// QuoteLiteral spells a string constant. For MySQL it holds under any sql_mode
+// unless the string holds a backslash: then NO_BACKSLASH_ESCAPES must be off,
+// as it is by default.
+func (d Dialect) QuoteLiteral(s string) string {
+	if !d.IsMySQL() {
+		return QuoteLiteral(s)
+	}
+	return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", "''") + "'"
+}

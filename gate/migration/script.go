@@ -4,16 +4,40 @@ import "strings"
 
 // ParseScript reads a bare SQL text, sent as one string: every statement is of
 // batch 0.
+// The dialect is PostgreSQL's.
 func ParseScript(file string, text []byte) ([]Statement, error) {
-	src, err := newSource(file, text)
+	return ParseScriptWith(file, text, Options{})
+}
+
+// ParseScriptWith reads a bare SQL text in the dialect that the options name,
+// under their SQLMode; the other options play no part. For MySQL the text is
+// cut as the server cuts what a driver sends with multiStatements=true.
+func ParseScriptWith(file string, text []byte, opt Options) ([]Statement, error) {
+	src, err := newDialectSource(opt.Dialect, file, text)
 	if err != nil {
 		return nil, err
 	}
-	p := newParser()
+	p := newScriptReader(opt, false)
 	if err := p.batch(src, 0); err != nil {
 		return nil, err
 	}
 	return p.done(), nil
+}
+
+// scriptReader gathers the statements of one script, batch by batch: each is
+// what the tool sends as one string.
+type scriptReader interface {
+	batch(src *source, n int) error
+	done() []Statement
+}
+
+// newScriptReader returns the dialect's. single says that the tool sends each
+// batch as one statement, where that makes a difference (MySQL's drivers).
+func newScriptReader(opt Options, single bool) scriptReader {
+	if opt.Dialect.IsMySQL() {
+		return newMyParser(opt, single)
+	}
+	return newParser()
 }
 
 // parser gathers the statements of one script, batch by batch.
@@ -50,26 +74,32 @@ func (p *parser) batch(src *source, n int) error {
 // done joins calls to the bodies that the script itself created before: what
 // such a routine does, the statement that calls it does.
 func (p *parser) done() []Statement {
+	joinCalls(p.statements, p.calls, func(name string) string { return name })
+	return p.statements
+}
+
+// joinCalls adds to each statement what the routines that it calls do, if the
+// statements before it create them. fold makes names comparable.
+func joinCalls(statements []Statement, calls [][]string, fold func(string) string) {
 	bodies := map[string][]Action{}
-	for i := range p.statements {
-		f := &p.statements[i].Facts
+	for i := range statements {
+		f := &statements[i].Facts
 		if strings.HasPrefix(f.Kind, "CREATE ") {
 			for _, act := range f.Actions {
 				if r := act.Routine(); r != "" {
-					bodies[r] = append(bodies[r], act)
+					bodies[fold(r)] = append(bodies[fold(r)], act)
 				}
 			}
 			continue
 		}
-		for _, name := range p.calls[i] {
-			for _, act := range called(bodies, name) {
+		for _, name := range calls[i] {
+			for _, act := range called(bodies, fold(name)) {
 				act.Within = "call of " + strings.TrimPrefix(strings.TrimPrefix(act.Within, "function "), "procedure ")
-				act.Line = p.statements[i].Line
+				act.Line = statements[i].Line
 				f.Actions = append(f.Actions, act)
 			}
 		}
 	}
-	return p.statements
 }
 
 // called finds a body by the name it is called by; with a schema on one side
@@ -104,14 +134,17 @@ func (act Action) Routine() string {
 }
 
 // Deferred reports whether the statement only lays the action down (in a
-// routine or a rewrite rule) and something later may run it.
+// routine, a rewrite rule, or a trigger or event of MySQL) and something later
+// may run it.
 func (act Action) Deferred() bool {
 	if act.Routine() != "" {
 		return true
 	}
 	for _, part := range strings.Split(act.Within, ", ") {
-		if strings.HasPrefix(part, "rule ") {
-			return true
+		for _, kind := range []string{"rule ", "trigger ", "event "} {
+			if strings.HasPrefix(part, kind) {
+				return true
+			}
 		}
 	}
 	return false

@@ -29,6 +29,10 @@ const bom = "\ufeff"
 // newSource checks the encoding and lays the line table. A byte order mark is
 // not part of the text, but counts in offsets.
 func newSource(file string, text []byte) (*source, error) {
+	return newDialectSource(Postgres, file, text)
+}
+
+func newDialectSource(d Dialect, file string, text []byte) (*source, error) {
 	s := string(text)
 	skip := 0
 	if strings.HasPrefix(s, bom) {
@@ -36,7 +40,7 @@ func newSource(file string, text []byte) (*source, error) {
 	}
 	src := &source{file: file, text: s[skip:]}
 	src.marks = lineMarks(src.text, skip)
-	if err := src.checkEncoding(); err != nil {
+	if err := src.checkEncoding(d); err != nil {
 		return nil, err
 	}
 	return src, nil
@@ -62,11 +66,16 @@ func lineMarks(text string, fileOff int) []mark {
 }
 
 // checkEncoding refuses what would be misread in silence: the grammar takes a
-// NUL for the end of the text, and loses a tree that holds broken UTF-8.
-func (s *source) checkEncoding() error {
+// NUL for the end of the text, and loses a tree that holds broken UTF-8. MySQL
+// takes both inside strings and comments, but a NUL ends a line comment there,
+// so that what looks like a comment runs.
+func (s *source) checkEncoding(d Dialect) error {
 	if i := strings.IndexByte(s.text, 0); i >= 0 {
-		return s.errorAt(i, "a NUL byte, which PostgreSQL cannot receive",
-			"remove it; if the file is UTF-16, save it as UTF-8")
+		message := "a NUL byte, which PostgreSQL cannot receive"
+		if d.IsMySQL() {
+			message = "a NUL byte, at which MySQL may end a comment or the statement"
+		}
+		return s.errorAt(i, message, "remove it; if the file is UTF-16, save it as UTF-8")
 	}
 	if utf8.ValidString(s.text) {
 		return nil

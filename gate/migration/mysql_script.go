@@ -1,0 +1,71 @@
+package migration
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// myParser gathers the statements of one script for MySQL, batch by batch.
+type myParser struct {
+	dialect Dialect
+	// single: each batch is sent as one statement (goose). The server refuses
+	// whatever follows a semicolon, and then runs nothing of it.
+	single bool
+
+	modes      *modes
+	variables  map[string][]assembled
+	prepared   map[string]*prepared
+	statements []Statement
+	calls      [][]string
+}
+
+func newMyParser(opt Options, single bool) *myParser {
+	return &myParser{
+		dialect: opt.Dialect, single: single, modes: newModes(opt.SQLMode),
+		variables: map[string][]assembled{}, prepared: map[string]*prepared{},
+	}
+}
+
+func (p *myParser) batch(src *source, n int) error {
+	pieces, err := splitMySQL(src, p.dialect == MariaDB, p.modes)
+	if err != nil {
+		return err
+	}
+	if p.single && len(pieces) > 1 {
+		pieces = []myPiece{joined(pieces)}
+	}
+	for _, pc := range pieces {
+		off, line, col := src.position(pc.start)
+		st := Statement{
+			File: src.file, Line: line, EndLine: src.line(pc.end - 1), Column: col, Offset: off,
+			SQL: src.text[pc.start:pc.end], Batch: n,
+		}
+		var calls []string
+		st.Facts, calls = p.analyse(src, pc)
+		p.statements = append(p.statements, st)
+		p.calls = append(p.calls, calls)
+	}
+	return nil
+}
+
+// joined makes one piece of several that are sent as one statement.
+func joined(pieces []myPiece) myPiece {
+	p := pieces[0]
+	for _, next := range pieces[1:] {
+		p.end = next.end
+		p.tokens = append(p.tokens, next.tokens...)
+	}
+	p.refused = "several statements are sent as one, which the server refuses"
+	return p
+}
+
+func (p *myParser) done() []Statement {
+	p.unused()
+	joinCalls(p.statements, p.calls, strings.ToLower)
+	return p.statements
+}
+
+func sortedNames(m map[string]*prepared) []string {
+	return slices.Sorted(maps.Keys(m))
+}

@@ -1,0 +1,278 @@
+package migration
+
+import (
+	"errors"
+	"strings"
+)
+
+// mySplitter cuts a text into the statements that a MySQL server runs when a
+// driver sends it whole: the server cuts it by its grammar, counts the blocks
+// of stored programs, and knows no DELIMITER. (The mysql client cuts otherwise,
+// see splitClient.)
+type mySplitter struct {
+	src   *source
+	lex   myLexer
+	modes *modes
+
+	start   int // of the current statement, a mark of a versioned comment included
+	tokens  []token
+	program *program
+}
+
+// myPiece is one statement as the scanner found it.
+type myPiece struct {
+	start, end int
+	tokens     []token
+	mode       sqlMode
+	// refused says why the server takes none of it, where the text alone tells.
+	refused string
+}
+
+func (p myPiece) words(text string) myWords {
+	toks := make([]token, len(p.tokens))
+	for i, t := range p.tokens {
+		toks[i] = token{t.kind, t.start - p.start, t.end - p.start}
+	}
+	return myWords{words{text[p.start:p.end], toks}, p.mode}
+}
+
+// splitMySQL returns the statements of a text as a driver's multi-statements
+// run them; m holds sql_mode before it, and afterwards what the text left.
+func splitMySQL(src *source, mariadb bool, m *modes) ([]myPiece, error) {
+	return newMySplitter(src, mariadb, m).all()
+}
+
+func newMySplitter(src *source, mariadb bool, m *modes) *mySplitter {
+	return &mySplitter{src: src, modes: m, lex: newMyLexer(src.text, m.now, mariadb)}
+}
+
+func (sp *mySplitter) all() ([]myPiece, error) {
+	var pieces []myPiece
+	for {
+		p, more, err := sp.statement()
+		if err != nil {
+			var le *lexError
+			if errors.As(err, &le) {
+				return nil, sp.src.errorAt(le.off, le.message, le.remedy)
+			}
+			return nil, err
+		}
+		if p != nil {
+			sp.modes.follow(p.words(sp.src.text))
+			pieces = append(pieces, *p)
+		}
+		if !more {
+			return pieces, nil
+		}
+	}
+}
+
+func (sp *mySplitter) words() myWords {
+	return myWords{words{sp.src.text, sp.tokens}, sp.lex.mode}
+}
+
+func (sp *mySplitter) isPunct(t token, c byte) bool {
+	return t.kind == tokPunct && sp.src.text[t.start] == c
+}
+
+// statement reads up to what ends one, or to the end. It returns nil where
+// there is none.
+func (sp *mySplitter) statement() (*myPiece, bool, error) {
+	sp.tokens, sp.program = nil, nil
+	sp.lex.mode = sp.modes.now
+	for {
+		t, err := sp.lex.next()
+		if err != nil {
+			return nil, false, err
+		}
+		if len(sp.tokens) == 0 {
+			if sp.start = t.start; sp.lex.inCode {
+				sp.start = sp.lex.codeOff
+			}
+		}
+		switch {
+		case t.kind == tokEnd:
+			if len(sp.tokens) > 0 && sp.goesOn() {
+				b := sp.program.blocks[0]
+				return nil, false, &lexError{sp.tokens[b.at].start, "a block is opened here by " + b.word + " and never closed", "end it with END"}
+			}
+			return sp.piece(), false, nil
+		case len(sp.tokens) == 0 && t.kind == tokWord && strings.EqualFold(sp.src.text[t.start:t.end], "DELIMITER"):
+			return sp.delimited(t), true, nil
+		case !sp.isPunct(t, ';') || sp.lex.inCode:
+		case sp.empty():
+			if sp.nothingBehind() {
+				return nil, false, nil
+			}
+		case !sp.goesOn():
+			return sp.piece(), true, nil
+		}
+		sp.tokens = append(sp.tokens, t)
+	}
+}
+
+// empty: nothing but the semicolons of empty statements was read.
+func (sp *mySplitter) empty() bool {
+	for _, t := range sp.tokens {
+		if !sp.isPunct(t, ';') {
+			return false
+		}
+	}
+	return true
+}
+
+// goesOn reports whether a semicolon behind the tokens read so far stands
+// inside the body of a stored program.
+func (sp *mySplitter) goesOn() bool {
+	w := sp.words()
+	if sp.program == nil {
+		sp.program = newProgram(w, sp.lex.mariadb)
+	}
+	sp.program.feed(w)
+	return sp.program.open()
+}
+
+// nothingBehind reports whether only semicolons and blanks follow: the server
+// cuts those off the end of what it is sent. Elsewhere an empty statement is a
+// syntax error, reported at the statement behind it.
+func (sp *mySplitter) nothingBehind() bool {
+	return strings.Trim(sp.src.text[sp.lex.pos:], "; \t\r\n\v\f") == ""
+}
+
+func (sp *mySplitter) piece() *myPiece {
+	if len(sp.tokens) == 0 {
+		return nil
+	}
+	p := &myPiece{start: sp.start, end: sp.tokens[len(sp.tokens)-1].end, tokens: sp.tokens, mode: sp.lex.mode}
+	p.end = max(p.end, sp.lex.codeEnd)
+	if sp.isPunct(sp.tokens[0], ';') {
+		p.refused = "an empty statement stands before it, which the server takes for a syntax error"
+	}
+	return p
+}
+
+// delimited takes a DELIMITER line, and with it all up to the line that sets
+// the semicolon again: the server knows no DELIMITER and refuses it where it
+// stands, and nothing behind it runs.
+func (sp *mySplitter) delimited(t token) *myPiece {
+	text := sp.src.text
+	end := len(text)
+	for off := t.start; off < len(text); {
+		next := len(text)
+		if i := strings.IndexByte(text[off:], '\n'); i >= 0 {
+			next = off + i + 1
+		}
+		if f := strings.Fields(text[off:next]); off > t.start && len(f) == 2 && strings.EqualFold(f[0], "DELIMITER") && f[1] == ";" {
+			end = next
+			break
+		}
+		off = next
+	}
+	sp.lex.pos = end
+	p := &myPiece{start: t.start, end: t.start + len(strings.TrimRight(text[t.start:end], "; \t\r\n\v\f")), tokens: []token{t}, mode: sp.lex.mode}
+	p.refused = "DELIMITER is a command of the mysql client: a driver sends the text as it is, and the server knows no such statement"
+	return p
+}
+
+// splitClient returns the pieces that the mysql client would send. It cuts at
+// its delimiter wherever that stands outside quotes and comments, obeys
+// DELIMITER, and counts no blocks (client/mysql.cc, add_line).
+func splitClient(src *source, mariadb bool, m *modes) ([]myPiece, error) {
+	c := clientSplitter{src: src, text: src.text, delimiter: ";", mariadb: mariadb, modes: m}
+	if err := c.run(); err != nil {
+		var le *lexError
+		if errors.As(err, &le) {
+			return nil, src.errorAt(le.off, le.message, le.remedy)
+		}
+		return nil, err
+	}
+	return c.pieces, nil
+}
+
+type clientSplitter struct {
+	src       *source
+	text      string
+	delimiter string
+	mariadb   bool
+	modes     *modes
+	from      int // where the piece begins that is read
+	pieces    []myPiece
+}
+
+func (c *clientSplitter) run() error {
+	for i := 0; i < len(c.text); {
+		switch b := c.text[i]; {
+		case b == '\'' || b == '"' || b == '`':
+			l := newMyLexer(c.text, c.modes.now, c.mariadb)
+			l.pos = i
+			if _, err := l.quoted(i, b, b != '`' && c.modes.now&noBackslashEscapes == 0, tokString); err != nil {
+				return err
+			}
+			i = l.pos
+		case b == '#', strings.HasPrefix(c.text[i:], "--") && (i+2 == len(c.text) || isSpace(c.text[i+2]) || isControl(c.text[i+2])):
+			l := myLexer{s: c.text, pos: i}
+			l.skipLine()
+			i = l.pos
+		case strings.HasPrefix(c.text[i:], "/*") && !strings.HasPrefix(c.text[i:], "/*!") && !strings.HasPrefix(c.text[i:], "/*M!"):
+			l := myLexer{s: c.text, pos: i}
+			if err := l.skipComment(); err != nil {
+				return err
+			}
+			i = l.pos
+		case len(c.text) > i+10 && strings.EqualFold(c.text[i:i+9], "delimiter") && (c.text[i+9] == ' ' || c.text[i+9] == '\t') &&
+			(i == 0 || !isWordByte(c.text[i-1])):
+			if err := c.flush(i); err != nil {
+				return err
+			}
+			line, _, _ := strings.Cut(c.text[i:], "\n")
+			if f := strings.Fields(line); len(f) > 1 {
+				c.delimiter = strings.Trim(f[1], "'\"`")
+			}
+			i += len(line)
+			c.from = i
+		case strings.HasPrefix(c.text[i:], c.delimiter), strings.HasPrefix(c.text[i:], `\g`), strings.HasPrefix(c.text[i:], `\G`):
+			if err := c.flush(i); err != nil {
+				return err
+			}
+			if b != '\\' {
+				i += len(c.delimiter)
+			} else {
+				i += 2
+			}
+			c.from = i
+		default:
+			i++
+		}
+	}
+	return c.flush(len(c.text))
+}
+
+// flush takes what was read up to an offset as a piece, if it holds a token.
+func (c *clientSplitter) flush(end int) error {
+	l := newMyLexer(c.text[:end], c.modes.now, c.mariadb)
+	l.pos = c.from
+	p := myPiece{mode: c.modes.now}
+	for {
+		t, err := l.next()
+		if err != nil {
+			return err
+		}
+		if t.kind == tokEnd {
+			break
+		}
+		if p.tokens == nil {
+			if p.start = t.start; l.inCode {
+				p.start = l.codeOff
+			}
+		}
+		p.tokens = append(p.tokens, t)
+		p.end = t.end
+	}
+	if p.tokens == nil {
+		return nil
+	}
+	p.end = max(p.end, l.codeEnd)
+	c.modes.follow(p.words(c.text))
+	c.pieces = append(c.pieces, p)
+	return nil
+}
