@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -14,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot"
 )
@@ -32,7 +29,7 @@ type Leftovers func(run string) []string
 // Some of it needs a process that dies: the suite runs its own test again in
 // one, up to this call.
 func Exercise(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
-	spec = complete(spec)
+	spec = complete(t, spec)
 	if mode := os.Getenv(childMode); mode != "" {
 		child(t, p, spec, mode)
 		return
@@ -42,11 +39,18 @@ func Exercise(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lef
 	t.Run("orphaned", func(t *testing.T) { orphaned(t, p, spec, left) })
 	t.Run("expired", func(t *testing.T) { expired(t, p, spec, left) })
 	t.Run("cancelled", func(t *testing.T) { cancelled(t, p, spec, left) })
+	if productOf(spec).instances {
+		t.Run("instances", func(t *testing.T) { exerciseInstances(t, p, spec, left) })
+	}
 }
 
-func complete(spec snapshot.Spec) snapshot.Spec {
+func complete(t *testing.T, spec snapshot.Spec) snapshot.Spec {
+	t.Helper()
+	if productOf(spec) == nil {
+		t.Fatalf("the suite knows no engine %q", spec.Engine)
+	}
 	spec.Run = "exercise-" + strconv.Itoa(os.Getpid())
-	spec.Settings = Settings()
+	spec.Settings = productOf(spec).settings()
 	if spec.Expires.IsZero() {
 		spec.Expires = time.Now().Add(10 * time.Minute)
 	}
@@ -57,20 +61,15 @@ func provision(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) *snapsh
 	t.Helper()
 	offer := p.Offer(t.Context(), spec)
 	if !offer.OK || !offer.Exact || offer.Kind != p.Kind() {
-		t.Fatalf("offer for PostgreSQL %s is %+v", spec.Version, offer)
+		t.Fatalf("offer for %s %s is %+v", productOf(spec).name, spec.Version, offer)
 	}
 	begun := time.Now()
 	target, err := p.Provision(t.Context(), spec, offer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("PostgreSQL %s after %v: %s", target.Version, time.Since(begun).Round(time.Millisecond), target.Detail)
+	t.Logf("%s %s after %v: %s", productOf(spec).name, target.Version, time.Since(begun).Round(time.Millisecond), target.Detail)
 	return target
-}
-
-// dsn connects as the administrator.
-func dsn(target *snapshot.Target, password string) string {
-	return fmt.Sprintf("postgres://%s:%s@%s/postgres?connect_timeout=5", target.User, password, net.JoinHostPort(target.Host, strconv.Itoa(target.Port)))
 }
 
 func query(t *testing.T, target *snapshot.Target, sql string) string {
@@ -82,57 +81,43 @@ func query(t *testing.T, target *snapshot.Target, sql string) string {
 	return s
 }
 
-func ask(target *snapshot.Target, sql string) (s string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, dsn(target, target.Password))
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
-	return s, conn.QueryRow(ctx, sql).Scan(&s)
+// ask asks the server of a target for one value, as the administrator.
+func ask(target *snapshot.Target, sql string) (string, error) {
+	return productOf(snapshot.Spec{Engine: target.Handle.Engine}).ask(target, sql)
+}
+
+// with is the same server with another password.
+func with(target *snapshot.Target, password string) *snapshot.Target {
+	other := *target
+	other.Password = password
+	return &other
 }
 
 // Serves is the part of Exercise on one server's life, for provisioners that
 // differ from an exercised one only in how the server is reached.
 func Serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
-	spec = complete(spec)
+	spec = complete(t, spec)
+	product := productOf(spec)
 	target := provision(t, p, spec)
 	t.Cleanup(func() { _ = target.Close(context.Background()) })
 
 	t.Run("version", func(t *testing.T) {
-		said := query(t, target, "show server_version")
-		if got, _, _ := strings.Cut(said, " "); got != target.Version || !strings.HasPrefix(got, spec.Version) {
+		said := query(t, target, product.version)
+		if got := product.release(said); got != target.Version || !strings.HasPrefix(got, spec.Version) {
 			t.Errorf("server says %q, target says %q, wanted %q", said, target.Version, spec.Version)
 		}
 	})
-	t.Run("settings", func(t *testing.T) {
-		for k, want := range spec.Settings {
-			if got := query(t, target, "select current_setting('"+k+"')"); got != want {
-				t.Errorf("%s is %q, want %q", k, got, want)
-			}
-		}
-		for k, want := range map[string]string{"server_encoding": "UTF8", "lc_messages": "C"} {
-			if got := query(t, target, "select current_setting('"+k+"')"); got != want {
-				t.Errorf("%s is %q, want %q", k, got, want)
-			}
-		}
-		if got := query(t, target, "select upper('àéŝ')"); got != "ÀÉŜ" {
-			t.Errorf("upper('àéŝ') is %q: the locale knows ASCII only", got)
-		}
-	})
-	t.Run("shared memory", func(t *testing.T) { sharedMemory(t, target) })
+	t.Run("settings", func(t *testing.T) { product.configured(t, target, spec.Settings) })
 	t.Run("password", func(t *testing.T) {
-		for _, wrong := range []string{"", "postgres", target.Password + "x"} {
-			conn, err := pgx.Connect(t.Context(), dsn(target, wrong))
-			if err == nil {
-				_ = conn.Close(t.Context())
-				t.Errorf("password %q was accepted", wrong)
+		for _, wrong := range []string{"", target.User, target.Password + "x"} {
+			if said, err := product.ask(with(target, wrong), "select 'in'"); err == nil {
+				t.Errorf("password %q was accepted: %s", wrong, said)
 			}
 		}
 	})
+	product.more(t, target)
 	t.Run("ours alone", func(t *testing.T) { oursAlone(t, target) })
-	t.Run("tools", func(t *testing.T) { runTools(t, target) })
+	t.Run("tools", func(t *testing.T) { runTools(t, target, product.tool) })
 	t.Run("free", func(t *testing.T) {
 		if free, err := target.Tools.Free(t.Context()); err != nil || free < 1<<20 {
 			t.Errorf("free space is %d bytes, error %v", free, err)
@@ -152,36 +137,6 @@ func Serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lefto
 			t.Errorf("left behind: %q", l)
 		}
 	})
-}
-
-// sharedMemory has parallel workers build a hash table together that does not
-// fit into the 64 MB of /dev/shm that a container has by default.
-func sharedMemory(t *testing.T, target *snapshot.Target) {
-	conn, err := pgx.Connect(t.Context(), dsn(target, target.Password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	for _, sql := range []string{
-		"create table big as select i, md5(i::text) as s from generate_series(1, 1000000) i",
-		"analyze big",
-		"set work_mem = '512MB'", "set parallel_setup_cost = 0", "set parallel_tuple_cost = 0",
-		"set min_parallel_table_scan_size = 0", "set enable_mergejoin = off", "set enable_nestloop = off",
-	} {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	const join = "select count(a.s || b.s)::text from big a join big b using (i)"
-	rows, _ := conn.Query(t.Context(), "explain "+join)
-	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || !strings.Contains(strings.Join(plan, "\n"), "Parallel Hash") {
-		t.Fatalf("the plan has no parallel hash: %v\n%s", err, strings.Join(plan, "\n"))
-	}
-	var n string
-	if err := conn.QueryRow(t.Context(), join).Scan(&n); err != nil || n != "1000000" {
-		t.Errorf("parallel hash join: %s rows, %v", n, err)
-	}
 }
 
 // oursAlone dials the server at this machine's other addresses.
@@ -206,70 +161,6 @@ func oursAlone(t *testing.T, target *snapshot.Target) {
 	}
 }
 
-func runTools(t *testing.T, target *snapshot.Target) {
-	run := func(ctx context.Context, stdin string, args ...string) (string, string, error) {
-		var out, errs bytes.Buffer
-		err := target.Tools.Run(ctx, "psql", append([]string{"-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "postgres"}, args...), strings.NewReader(stdin), &out, &errs)
-		return strings.TrimSpace(out.String()), errs.String(), err
-	}
-	if err := target.Tools.Run(t.Context(), "no-such-program", nil, nil, nil, nil); !errors.Is(err, snapshot.ErrNoTool) {
-		t.Errorf("a program that is nowhere: error %v, want ErrNoTool", err)
-	}
-	if _, _, err := run(t.Context(), "select 1;"); errors.Is(err, snapshot.ErrNoTool) {
-		t.Skipf("no client programs for this server here: %v", err)
-	}
-	if out, errs, err := run(t.Context(), "select 6*7;\n"); out != "42" || err != nil {
-		t.Errorf("psql from its input: %q, %q, %v", out, errs, err)
-	}
-	var exit *snapshot.ExitError
-	if _, errs, err := run(t.Context(), "select 1/0;\n"); !errors.As(err, &exit) || exit.Code != 3 || !strings.Contains(errs, "division by zero") {
-		t.Errorf("psql that fails: error %v, standard error %q", err, errs)
-	}
-
-	// A lot through both pipes at once.
-	big := "select repeat('x', 100000) from generate_series(1, 100);" + strings.Repeat(" -- filler\n", 100000)
-	if out, errs, err := run(t.Context(), big); len(out) < 100*100000 || err != nil {
-		t.Errorf("10 MB of output: got %d bytes, %q, %v", len(out), errs, err)
-	}
-
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	begun := time.Now()
-	if _, _, err := run(ctx, "select pg_sleep(30);\n"); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) > 10*time.Second {
-		t.Errorf("psql out of time: after %v, error %v", time.Since(begun), err)
-	}
-
-	// Readable to this process alone, as dumps in a home directory are.
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "it's a dump.sql")
-	if err := os.WriteFile(file, []byte("select 'shared';\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	path, remove, err := target.Tools.Share(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, errs, err := run(t.Context(), "", "-f", path); out != "shared" || err != nil {
-		t.Errorf("psql -f of a shared file: %q, %q, %v", out, errs, err)
-	}
-	remove()
-	remove()
-	if path != file {
-		if out, _, err := run(t.Context(), "", "-f", path); err == nil {
-			t.Errorf("the shared file is still there after it was taken away: %q", out)
-		}
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Errorf("the original: %v", err)
-	}
-	if _, _, err := target.Tools.Share(t.Context(), file+".missing"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("sharing a missing file: %v", err)
-	}
-}
-
 func kept(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) {
 	h, wait := spawn(t, "keep")
 	if err := wait(); err != nil {
@@ -280,17 +171,19 @@ func kept(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := query(t, target, "show server_version"); !strings.HasPrefix(got, target.Version) {
+	if got := query(t, target, productOf(spec).version); !strings.HasPrefix(got, target.Version) {
 		t.Errorf("attached to a server of version %q, target says %q", got, target.Version)
 	}
 	if _, err := p.Reap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	query(t, target, "select 'still here'")
+	second := secondOf(t, target)
 	if err := p.Destroy(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
 	gone(t, target)
+	gone(t, second)
 	if err := p.Destroy(t.Context(), h); err != nil {
 		t.Errorf("destroying again: %v", err)
 	}
@@ -301,11 +194,16 @@ func kept(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) {
 
 func orphaned(t *testing.T, p snapshot.Provisioner, _ snapshot.Spec, left Leftovers) {
 	h, wait := spawn(t, "hang")
-	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: "postgres", Password: h.Password}
+	target, err := p.Attach(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := secondOf(t, target)
 	if _, err := p.Reap(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	query(t, target, "select 'a running owner''s server is left alone'")
+	query(t, second, "select 'and so is its other one'")
 	_ = wait() // kills it
 	reaped, err := p.Reap(t.Context())
 	if err != nil || len(reaped) == 0 {
@@ -313,6 +211,7 @@ func orphaned(t *testing.T, p snapshot.Provisioner, _ snapshot.Spec, left Leftov
 	}
 	t.Logf("reaped %q", reaped)
 	gone(t, target)
+	gone(t, second)
 	if l := left(h.Run); len(l) > 0 {
 		t.Errorf("left behind: %q", l)
 	}
@@ -334,7 +233,7 @@ func expired(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Left
 	if err := wait(); err != nil {
 		t.Fatalf("the process that made it: %v", err)
 	}
-	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: "postgres", Password: h.Password}
+	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: mine.User, Password: h.Password, Handle: h}
 	query(t, target, "select 'nobody started anything since'")
 	if _, err := p.Reap(t.Context()); err != nil {
 		t.Fatal(err)
@@ -373,7 +272,7 @@ func cancelled(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Le
 // gone checks that nobody answers any more.
 func gone(t *testing.T, target *snapshot.Target) {
 	t.Helper()
-	if v, err := ask(target, "show server_version"); err == nil {
+	if v, err := ask(target, "select 'still here'"); err == nil {
 		t.Errorf("a server (%s) still answers on %s:%d", v, target.Host, target.Port)
 	}
 }
@@ -391,6 +290,9 @@ func child(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, mode string
 		spec.Expires = time.Now().Add(-time.Second)
 	}
 	target := provision(t, p, spec)
+	if productOf(spec).instances { // one more server, which must not be forgotten
+		startSecond(t, target)
+	}
 	data, err := json.Marshal(target.Handle)
 	if err != nil {
 		t.Fatal(err)

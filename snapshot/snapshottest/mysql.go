@@ -2,6 +2,7 @@ package snapshottest
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -77,16 +78,25 @@ type noServer struct{ why string }
 
 func (e *noServer) Error() string { return e.why }
 
+// Need skips a test whose server is not offered, and says what would help;
+// where CI is set, it fails the test.
+func Need(tb testing.TB, flavour string, offer snapshot.Offer) {
+	tb.Helper()
+	if !offer.OK {
+		mysqlOr(tb, flavour, nil, &noServer{offer.Detail})
+	}
+}
+
 // mysqlOr skips the test or fails it where there is no server.
 func mysqlOr(tb testing.TB, flavour string, target *snapshot.Target, err error) *snapshot.Target {
 	tb.Helper()
-	none, missing := err.(*noServer)
+	var none *noServer
 	switch {
 	case err == nil:
-	case missing && os.Getenv("CI") != "true":
-		tb.Skipf("no %s server here: %s\n(testdata/install.sh mysql mariadb unpacks both, as make test does)", flavour, none.why)
+	case errors.As(err, &none) && os.Getenv("CI") != "true":
+		tb.Skipf("no %s server here: %s (testdata/install.sh mysql mariadb unpacks both)", flavour, none.why)
 	default:
-		tb.Fatalf("no %s server for this test: %v\n(MG_TEST_MYSQL chooses what to test on, now %q)", flavour, err, MySQLFlavours(tb))
+		tb.Fatalf("no %s server for this test: %v\n(testdata/install.sh mysql mariadb unpacks both; MG_TEST_MYSQL chooses what to test on, now %q)", flavour, err, MySQLFlavours(tb))
 	}
 	return target
 }
