@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -33,8 +32,8 @@ const (
 	Zstd = "zstd"
 )
 
-// Open looks at the file of a spec "FILE[#sha256=HEX]" from its first byte to
-// its last: it tells what it is by its content, verifies the digest where one
+// Open looks at the file or directory of a spec "FILE[#sha256=HEX]" from its
+// first byte to its last: it tells what it is by its content, verifies the digest where one
 // is asked for, and refuses what is damaged, cut off, empty, or of a kind that
 // cannot be restored, with the way out. Nothing is kept open.
 func Open(ctx context.Context, spec string) (Source, error) {
@@ -58,7 +57,7 @@ func open(ctx context.Context, spec string) (Source, error) {
 		return src, err
 	}
 	if info.IsDir() {
-		return src, directory(src.Path)
+		return src, src.openDirectory(ctx)
 	}
 	if !info.Mode().IsRegular() {
 		return src, fmt.Errorf("%s is a %s; a snapshot is read more than once, so write it to a file first", src.Path, kindOf(info.Mode()))
@@ -84,11 +83,18 @@ func (s *Source) read(ctx context.Context, f io.Reader) error {
 		return fmt.Errorf("read %s: %w", s.Path, err)
 	}
 	s.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if s.WantSHA256 != "" && s.WantSHA256 != s.SHA256 {
-		return fmt.Errorf("%s has the SHA-256 digest %s, wanted is %s; it is another file or was damaged on its way, and nothing was restored", s.Path, s.SHA256, s.WantSHA256)
+	if err := s.verifyDigest(); err != nil {
+		return err
 	}
 	if contentErr != nil {
 		return fmt.Errorf("%s: %w", s.Path, contentErr)
+	}
+	return nil
+}
+
+func (s *Source) verifyDigest() error {
+	if s.WantSHA256 != "" && s.WantSHA256 != s.SHA256 {
+		return fmt.Errorf("%s has the SHA-256 digest %s, wanted is %s; it is another file or was damaged on its way, and nothing was restored", s.Path, s.SHA256, s.WantSHA256)
 	}
 	return nil
 }
@@ -140,7 +146,7 @@ func (s *Source) readCustom(r *bufio.Reader) error {
 	if err != nil {
 		return cutOff(s.Compression, err)
 	}
-	s.ServerVersion, s.DumpVersion = a.ServerVersion, a.DumpVersion
+	s.Engine, s.ServerVersion, s.DumpVersion = Postgres, a.ServerVersion, a.DumpVersion
 	switch a.Format {
 	case archive.Custom:
 	case archive.Directory:
@@ -154,23 +160,13 @@ func (s *Source) readCustom(r *bufio.Reader) error {
 	return nil
 }
 
-var (
-	serverVersion = regexp.MustCompile(`(?m)^-- Dumped from database version (\S+)`)
-	dumpVersion   = regexp.MustCompile(`(?m)^-- Dumped by pg_dump version (\S+)`)
-)
-
 func (s *Source) readPlain(r *bufio.Reader) error {
 	head, _ := r.Peek(64 << 10)
-	if m := serverVersion.FindSubmatch(head); m != nil {
-		s.ServerVersion = string(m[1])
-	}
-	if m := dumpVersion.FindSubmatch(head); m != nil {
-		s.DumpVersion = string(m[1])
-	}
 	if bytes.Contains(head[:min(len(head), 4<<10)], []byte("-- PostgreSQL database cluster dump")) {
 		return errors.New("is a dump of a whole cluster (pg_dumpall); dump the one database with pg_dump --format=custom")
 	}
-	isDump := bytes.Contains(head[:min(len(head), 4<<10)], []byte("-- PostgreSQL database dump"))
+	o := originOf(head)
+	s.Engine, s.ServerVersion, s.DumpVersion = o.engine, o.server, o.tool
 	tail, seen, err := lastBytes(r, 4<<10)
 	if err != nil {
 		return cutOff(s.Compression, err)
@@ -178,8 +174,8 @@ func (s *Source) readPlain(r *bufio.Reader) error {
 	if len(bytes.TrimSpace(tail)) == 0 && seen < 4<<10 {
 		return errors.New("holds nothing but blanks; the dump that should have written it failed")
 	}
-	if isDump && !bytes.Contains(tail, []byte("-- PostgreSQL database dump complete")) {
-		return fmt.Errorf("does not end in \"PostgreSQL database dump complete\": %w", archive.ErrTruncated)
+	if o.ending != "" && !bytes.Contains(tail, []byte(o.ending)) {
+		return fmt.Errorf("does not end in %q: %w", strings.TrimPrefix(o.ending, "-- "), archive.ErrTruncated)
 	}
 	return nil
 }
@@ -247,7 +243,7 @@ func foreign(head []byte) error {
 	}
 	switch {
 	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return errors.New("is a tar archive (pg_dump --format=tar, or a packed directory dump), which cannot be restored yet; dump with pg_dump --format=custom")
+		return errors.New("is a tar archive (pg_dump --format=tar, or a packed directory dump), which cannot be restored yet; unpack the directory, or dump with pg_dump --format=custom")
 	case has("\xfd7zXZ\x00"):
 		return repack("xz", "xz -dc FILE")
 	case has("\x04\x22\x4d\x18"):
@@ -261,9 +257,9 @@ func foreign(head []byte) error {
 	case has("SQLite format 3\x00"):
 		return errors.New("is an SQLite database")
 	case has("\xff\xfe"), has("\xfe\xff"):
-		return errors.New("is text in UTF-16, as PowerShell's > writes it; dump with pg_dump --file=FILE instead")
+		return errors.New("is text in UTF-16, as PowerShell's > writes it; dump with pg_dump --file=FILE or mysqldump --result-file=FILE instead")
 	case !isText(head):
-		return errors.New("is neither a dump of pg_dump (--format=custom) nor SQL text, plain or compressed with gzip or zstd; dump with pg_dump --format=custom")
+		return errors.New("is neither a dump of pg_dump (--format=custom) nor SQL text (pg_dump, mysqldump, mariadb-dump), plain or compressed with gzip or zstd; dump with pg_dump --format=custom or mysqldump")
 	}
 	return nil
 }
@@ -296,7 +292,12 @@ func directory(path string) error {
 	case is("PG_VERSION"), is("base.tar"), is("base.tar.gz"), is("base.tar.zst"):
 		return fmt.Errorf("%s is a physical copy, which cannot be restored yet; dump with pg_dump --format=custom", path)
 	}
-	return fmt.Errorf("%s is a directory; give the file of a dump (pg_dump --format=custom)", path)
+	for _, name := range []string{"ibdata1", "xtrabackup_checkpoints", "mariadb_backup_checkpoints", "backup-my.cnf"} {
+		if is(name) {
+			return fmt.Errorf("%s is a physical copy of MySQL or MariaDB, which cannot be restored yet; dump with mysqldump or mydumper", path)
+		}
+	}
+	return fmt.Errorf("%s is a directory, and no dump of mydumper or MySQL Shell; give the file of a dump (pg_dump --format=custom, mysqldump)", path)
 }
 
 func kindOf(m os.FileMode) string {
