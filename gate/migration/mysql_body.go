@@ -241,7 +241,7 @@ func skipCreate(w myWords, i int) int {
 		switch w.at(i) {
 		case "OR":
 			i += 2
-		case "TEMPORARY", "UNIQUE", "FULLTEXT", "SPATIAL", "AGGREGATE", "UNDO", "ONLINE", "OFFLINE", "IGNORE":
+		case "TEMPORARY", "UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "AGGREGATE", "UNDO", "ONLINE", "OFFLINE", "IGNORE":
 			i++
 		case "DEFINER":
 			i = w.account(i + 2)

@@ -66,7 +66,7 @@ func (t myTable) dataType(c *myColumn, i, j int) int {
 			b.WriteByte(')')
 			i = end + 1
 			continue
-		case s == "CHARACTER" && w.at(i+1) == "SET":
+		case (s == "CHARACTER" || s == "CHAR") && w.at(i+1) == "SET":
 		case s == "BYTE", s == "ASCII", s == "UNICODE", s == "BINARY" && word != "binary":
 			i++
 			continue
@@ -79,12 +79,17 @@ func (t myTable) dataType(c *myColumn, i, j int) int {
 	}
 	c.Type = b.String()
 	if word == "serial" {
-		c.NotNull, c.Generated = true, "auto_increment"
-		u := t.part(Add, "constraint")
-		u.Constraint, u.Unique, u.Columns, u.Definition = "unique", true, []string{c.Part}, "UNIQUE ("+MySQL.QuoteIdent(c.Part)+")"
-		c.constraints = append(c.constraints, myConstraint{i - 1, u})
+		t.serial(c, i-1)
 	}
 	return i
+}
+
+// serial is short for NOT NULL AUTO_INCREMENT UNIQUE.
+func (t myTable) serial(c *myColumn, at int) {
+	c.NotNull, c.Generated = true, "auto_increment"
+	u := t.part(Add, "constraint")
+	u.Constraint, u.Unique, u.Columns, u.Definition = "unique", true, []string{c.Part}, "UNIQUE ("+MySQL.QuoteIdent(c.Part)+")"
+	c.constraints = append(c.constraints, myConstraint{at, u})
 }
 
 // attribute reads one attribute and returns the index behind it; i itself
@@ -139,6 +144,11 @@ func (t myTable) attribute(c *myColumn, i, j int) int {
 		}
 	case "FIRST":
 		return i + 1
+	case "SERIAL":
+		if w.has(i, "SERIAL", "DEFAULT", "VALUE") {
+			t.serial(c, i)
+			return i + 3
+		}
 	case "GENERATED":
 		if w.has(i, "GENERATED", "ALWAYS", "AS") {
 			return t.generated(c, i+3)

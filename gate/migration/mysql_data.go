@@ -179,7 +179,7 @@ func (w myWords) tableRefs(i, j int) []myTableRef {
 
 func (a *myAnalyser) update(i int) {
 	w := a.w
-	for i++; w.is(i, "LOW_PRIORITY", "IGNORE"); i++ {
+	for i++; w.is(i, "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"); i++ {
 	}
 	set := w.find(i, "SET")
 	if set < 0 {
@@ -209,7 +209,7 @@ func (a *myAnalyser) update(i int) {
 
 func (a *myAnalyser) delete(i int) {
 	w := a.w
-	for i++; w.is(i, "LOW_PRIORITY", "QUICK", "IGNORE", "HISTORY"); i++ {
+	for i++; w.is(i, "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "QUICK", "IGNORE", "HISTORY"); i++ {
 	}
 	where := w.find(i, "WHERE", "ORDER", "LIMIT", "RETURNING")
 	end := where
@@ -237,12 +237,11 @@ func (a *myAnalyser) delete(i int) {
 	}
 	refs := w.tableRefs(refsAt, end)
 	for _, e := range w.slice(0, last).list(first) {
-		schema, name, next := w.name(e[0])
-		if name == "*" {
-			schema, name = "", schema
-		} else if w.at(next) == "." {
-			name = strings.TrimSuffix(name, ".*")
+		target := w.slice(0, e[1])
+		if w.at(e[1]-1) == "*" {
+			target = w.slice(0, e[1]-2) // t.*
 		}
+		schema, name, _ := target.name(e[0])
 		act := Action{Verb: Delete, Object: "table", Schema: schema, Name: name, HasWhere: true}
 		for _, r := range refs {
 			if r.goesBy(qualified(schema, name)) {

@@ -15,9 +15,12 @@ func (w myWords) object(i int) (string, int) {
 			return strings.Join(o, " "), i + len(o)
 		}
 	}
-	if s := w.at(i); s == "SCHEMA" {
+	switch s := w.at(i); {
+	case s == "SCHEMA":
 		return "DATABASE", i + 1
-	} else if i < len(w.toks) {
+	case s == "TABLES":
+		return "TABLE", i + 1
+	case i < len(w.toks):
 		return s, i + 1
 	}
 	return "", i

@@ -25,8 +25,8 @@ func (a *myAnalyser) tableQuery() int {
 		case ")":
 			depth--
 		case "SELECT", "WITH", "VALUES", "TABLE":
-			// WITH also begins WITH SYSTEM VERSIONING, VALUES a partition's bounds.
-			if depth == 0 && (s == "SELECT" || w.is(i-1, "AS", "IGNORE", "REPLACE") || s == "WITH" && w.at(i+2) == "AS") {
+			// WITH also begins MariaDB's WITH SYSTEM VERSIONING.
+			if depth == 0 && (s != "WITH" || w.is(i+1, "RECURSIVE") || w.is(i+2, "AS", "(")) {
 				return i
 			}
 		}
@@ -278,7 +278,7 @@ var tableOptions = map[string]bool{
 	"MAX_ROWS": true, "MIN_ROWS": true, "PACK_KEYS": true, "PASSWORD": true, "ROW_FORMAT": true, "START": true, "STATS_AUTO_RECALC": true,
 	"STATS_PERSISTENT": true, "STATS_SAMPLE_PAGES": true, "TABLESPACE": true, "STORAGE": true, "UNION": true, "AUTOEXTEND_SIZE": true,
 	"PAGE_COMPRESSED": true, "PAGE_COMPRESSION_LEVEL": true, "PAGE_CHECKSUM": true, "TRANSACTIONAL": true, "ENCRYPTED": true, "ENCRYPTION_KEY_ID": true, "SEQUENCE": true,
-	"ITEF_QUOTES": true, "WITH": true, "WITHOUT": true, "PARTITION": true, "ALGORITHM": true, "LOCK": true, "FORCE": true, "SET": true, "BY": true, "SYSTEM": true, "VERSIONING": true,
+	"IETF_QUOTES": true, "WITH": true, "WITHOUT": true, "PARTITION": true, "ALGORITHM": true, "LOCK": true, "FORCE": true, "SET": true, "BY": true, "SYSTEM": true, "VERSIONING": true,
 	"USING": true, "VISIBLE": true, "INVISIBLE": true, "PARSER": true, "BTREE": true, "HASH": true, "RTREE": true, "IGNORED": true, "NOT": true, "CLUSTERING": true,
 	"DIRECTORY": true, "DEFAULT_CHARSET": true, "NO": true, "LAST": true, "FIRST": true, "DISTANCE": true, "M": true,
 }
