@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -68,16 +69,21 @@ func (d *document) observation() gate.Observation {
 		gm.Apply = &gate.Run{MS: m.DurationMS}
 		for i, s := range m.Statements {
 			gm.Up.Statements = append(gm.Up.Statements, migration.Statement{File: s.File, Line: s.Line, EndLine: s.EndLine, SQL: s.SQL})
-			run := gate.StatementRun{DurationMS: s.DurationMS, Rows: s.Rows, WALBytes: s.WALBytes, TempBytes: s.TempBytes}
+			run := gate.StatementRun{DurationMS: s.DurationMS, Rows: s.Rows, WALBytes: s.WALBytes, TempBytes: s.TempBytes,
+				RolledBack: s.RolledBack, DDL: s.OnlineDDL}
 			for _, t := range s.Rewrites {
 				run.Rewrites = append(run.Rewrites, gate.Rewrite{Relation: t, Part: "heap", Table: t, Existing: true})
 			}
 			gm.Apply.Statements = append(gm.Apply.Statements, run)
 			if e := s.Error; e != nil {
-				gm.Apply.Failure = &gate.Failure{
-					Statement: i, File: s.File, Line: s.Line, Column: e.Column, Code: e.Code,
-					Message: e.Message, Detail: e.Detail, Hint: e.Hint, Where: e.Where,
-				}
+				gm.Apply.Failure = e.failure(i, s.File, s.Line)
+			}
+		}
+		if m.Rerun != nil {
+			gm.Rerun = &gate.Run{}
+			if e := m.Rerun.Error; e != nil {
+				n := slices.IndexFunc(m.Statements, func(s statementDoc) bool { return s.Line <= e.Line && e.Line <= max(s.Line, s.EndLine) })
+				gm.Rerun.Failure = e.failure(n, m.File, e.Line)
 			}
 		}
 		o.Migrations = append(o.Migrations, gm)
@@ -87,10 +93,17 @@ func (d *document) observation() gate.Observation {
 			Relation: l.Relation, Kind: l.Kind, Table: l.Table, Mode: l.Mode, Blocks: l.Blocks,
 			AtLeastMS: l.AtLeastMS, AtMostMS: l.AtMostMS, File: l.File, Line: l.Line, EndLine: l.EndLine,
 			// The published list holds judged windows where it does not say otherwise.
-			Existing: l.Existing || l.Table == "", Waited: l.Waited, Witness: l.Witness,
+			Existing: l.Existing || l.Table == "", Waited: l.Waited, WaitedMS: l.WaitedMS, Witness: l.Witness,
 			OpenedMS: l.OpenedMS, ClosedMS: max(l.ClosedMS, l.OpenedMS+l.AtMostMS), HeldDuring: l.Meanwhile,
 			RowLocks: l.RowLocks, Rows: l.Rows,
 		})
 	}
 	return o
+}
+
+func (e *errorDoc) failure(statement int, file string, line int) *gate.Failure {
+	return &gate.Failure{
+		Statement: statement, File: file, Line: line, Column: e.Column, Code: e.Code, SQLState: e.SQLState,
+		Message: e.Message, Detail: e.Detail, Hint: e.Hint, Where: e.Where,
+	}
 }

@@ -50,6 +50,15 @@ type migrationDoc struct {
 	DurationMS float64        `json:"duration_ms"`
 	Error      *errorDoc      `json:"error"`
 	Statements []statementDoc `json:"statements"`
+	// Rerun is the second run of an up script that failed and left something
+	// applied.
+	Rerun *rerunDoc `json:"rerun,omitempty"`
+}
+
+type rerunDoc struct {
+	// Converges: it got as far as the first run, or went through.
+	Converges bool      `json:"converges"`
+	Error     *errorDoc `json:"error"`
 }
 
 type statementDoc struct {
@@ -64,16 +73,20 @@ type statementDoc struct {
 	TempBytes  int64     `json:"temp_bytes"`
 	Rewrites   []string  `json:"rewrites"`
 	Error      *errorDoc `json:"error"`
+	// RolledBack: it ran, and a later failure undid it.
+	RolledBack bool            `json:"rolled_back,omitempty"`
+	OnlineDDL  *gate.OnlineDDL `json:"online_ddl,omitempty"`
 }
 
 type errorDoc struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Detail  string `json:"detail,omitempty"`
-	Hint    string `json:"hint,omitempty"`
-	Where   string `json:"where,omitempty"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column,omitempty"`
+	Code     string `json:"code"` // SQLSTATE; MySQL: the error's number
+	SQLState string `json:"sqlstate,omitempty"`
+	Message  string `json:"message"`
+	Detail   string `json:"detail,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+	Where    string `json:"where,omitempty"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column,omitempty"`
 	// AtCommit: the statements went well and COMMIT failed.
 	AtCommit bool `json:"at_commit,omitempty"`
 }
@@ -93,6 +106,7 @@ type lockDoc struct {
 	Table     string              `json:"table"`
 	Kind      string              `json:"kind"`
 	Waited    bool                `json:"waited"`
+	WaitedMS  float64             `json:"waited_ms,omitempty"`
 	Witness   string              `json:"witness"`
 	OpenedMS  float64             `json:"opened_ms"`
 	ClosedMS  float64             `json:"closed_ms"`
@@ -165,16 +179,26 @@ func newMigrationDoc(m *gate.Migration) migrationDoc {
 		d.Status, d.DurationMS = "applied", m.Apply.MS
 		if f := m.Apply.Failure; f != nil {
 			d.Status = "failed"
-			d.Error = &errorDoc{
-				Code: f.Code, Message: f.Message, Detail: f.Detail, Hint: f.Hint, Where: f.Where,
-				Line: f.Line, Column: f.Column, AtCommit: f.Statement < 0,
-			}
+			d.Error = newErrorDoc(f)
+		}
+	}
+	if m.Rerun != nil {
+		d.Rerun = &rerunDoc{Converges: m.Converges()}
+		if f := m.Rerun.Failure; f != nil {
+			d.Rerun.Error = newErrorDoc(f)
 		}
 	}
 	for i := range m.Up.Statements {
 		d.Statements = append(d.Statements, newStatementDoc(&m.Up.Statements[i], m.Apply, i, d.Error))
 	}
 	return d
+}
+
+func newErrorDoc(f *gate.Failure) *errorDoc {
+	return &errorDoc{
+		Code: f.Code, SQLState: f.SQLState, Message: f.Message, Detail: f.Detail, Hint: f.Hint, Where: f.Where,
+		Line: f.Line, Column: f.Column, AtCommit: f.Statement < 0,
+	}
 }
 
 func newStatementDoc(st *migration.Statement, run *gate.Run, i int, failure *errorDoc) statementDoc {
@@ -192,6 +216,7 @@ func newStatementDoc(st *migration.Statement, run *gate.Run, i int, failure *err
 	d.Ran = true
 	d.DurationMS, d.Rows, d.WALBytes, d.TempBytes = s.DurationMS, s.Rows, s.WALBytes, s.TempBytes
 	d.Rewrites = append(d.Rewrites, heapRewrites(&s)...)
+	d.RolledBack, d.OnlineDDL = s.RolledBack, s.DDL
 	return d
 }
 
@@ -218,7 +243,7 @@ func lockDocs(obs *gate.Observation, p gate.Policy) []lockDoc {
 			AtLeastMS: w.AtLeastMS, AtMostMS: w.AtMostMS,
 			File: w.File, Line: w.Line, EndLine: w.EndLine,
 			Existing: w.Existing, Measured: measured(obs, w),
-			Table: tableOf(w), Kind: w.Kind, Waited: w.Waited, Witness: w.Witness,
+			Table: tableOf(w), Kind: w.Kind, Waited: w.Waited, WaitedMS: w.WaitedMS, Witness: w.Witness,
 			OpenedMS: w.OpenedMS, ClosedMS: w.ClosedMS, RowLocks: w.RowLocks, Rows: w.Rows,
 			Meanwhile: append([]gate.StatementRef{}, w.HeldDuring...),
 		}

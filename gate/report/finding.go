@@ -72,7 +72,7 @@ func isSQL(fix string) bool { return strings.ContainsAny(fix, "\n") || strings.H
 // the reader on.
 func fixLabel(rule string) string {
 	switch rule {
-	case "lock-budget", "table-rewrite", "full-scan-under-lock", "lock-held-across-statements", "unsafe-down":
+	case "lock-budget", "table-rewrite", "full-scan-under-lock", "lock-held-across-statements", "unsafe-down", "online-ddl-not-explicit":
 		return "safe rewrite"
 	}
 	return "try"

@@ -69,8 +69,19 @@ func (m *model) ground() []fact {
 		fs = append(fs, fact{"limits", v})
 	}
 	if r := o.Resolution; r.Looks > 0 {
-		fs = append(fs, fact{"resolution", fmt.Sprintf("%s at the lock table, %s apart in the median, at most %s",
-			plural(int64(r.Looks), "look"), duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))})
+		where := "the lock table"
+		if m.isMySQL() {
+			where = "the metadata locks"
+		}
+		v := fmt.Sprintf("%s at %s, %s apart in the median, at most %s",
+			plural(int64(r.Looks), "look"), where, duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))
+		if o.Engine.Name == "mysql" {
+			v += "; the phases of ALTER TABLE as the server's own stages timed them"
+		}
+		fs = append(fs, fact{"resolution", v})
+		if o.Engine.Name == "mariadb" {
+			fs = append(fs, fact{"not seen", "waits for a lock (MariaDB shows only those that are granted), and phases of ALTER TABLE shorter than the looks are apart"})
+		}
 	}
 	return fs
 }

@@ -139,10 +139,10 @@ func (md *markdown) gantt() {
 		section := fmt.Sprintf("    section %s\n", ganttLabel(clipLeft(oneLine(r.label), 40, "..")))
 		for k := range r.windows {
 			w := &r.windows[k]
-			limit, limited := budget(md.obs, md.r.Policy, w)
+			_, limited := budget(md.obs, md.r.Policy, w)
 			tag := "done, "
 			switch {
-			case limited && overBudget(md.obs, w, limit):
+			case limited && md.isOver(w):
 				tag = "crit, "
 			case limited:
 				tag = "active, "
@@ -177,7 +177,7 @@ func (md *markdown) statementTable() {
 		var time, n, wal, note string
 		switch {
 		case s.failure != nil:
-			note = "**failed** " + mdCode(s.failure.Code)
+			note = "**failed** " + mdCode(failureCode(s.failure))
 		case s.run == nil:
 			note = "not run"
 		case s.st.Facts.NotAnalysed != "":
@@ -188,6 +188,10 @@ func (md *markdown) statementTable() {
 			if rw := heapRewrites(s.run); len(rw) > 0 {
 				note = joinNotes(note, mdCode(clip(strings.Join(rw, ", "), 80, md.glyph.ellipsis)))
 			}
+			if how := ddlLine(s.run.DDL); how != "" {
+				note = joinNotes(note, mdText(how))
+			}
+			note = joinNotes(note, fate(s))
 		}
 		rows = append(rows, fmt.Sprintf("| %d | %s | %s | %s | %s | %s | %s |\n", s.number, md.where(s.st.File, s.st.Line),
 			mdCode(clip(oneLine(s.st.SQL), 80, md.glyph.ellipsis)), time, n, wal, note))
@@ -196,8 +200,11 @@ func (md *markdown) statementTable() {
 	if n := len(md.statements) - len(shown); n > 0 {
 		tail = fmt.Sprintf("\n_%s not listed: the quickest._\n", plural(int64(n), "statement")) + tail
 	}
-	md.block(shareStatements, fmt.Sprintf("\n<details><summary>%s</summary>\n\n| # | where | statement | time | rows | WAL | rewrote |\n|---|---|---|---|---|---|---|\n",
-		plural(int64(len(md.statements)), "statement")), tail, rows, cutNotice("statement"))
+	if again := md.reruns(); again != "" {
+		tail += "\n" + mdText(again) + "\n"
+	}
+	md.block(shareStatements, fmt.Sprintf("\n<details><summary>%s</summary>\n\n| # | where | statement | time | rows | %s | %s |\n|---|---|---|---|---|---|---|\n",
+		plural(int64(len(md.statements)), "statement"), md.logWord(), map[bool]string{false: "rewrote", true: "how"}[md.isMySQL()]), tail, rows, cutNotice("statement"))
 }
 
 func (md *markdown) reverse() {

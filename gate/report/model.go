@@ -28,6 +28,47 @@ type model struct {
 	numbers    map[gate.StatementRef]int // of the first statement on a line
 	files      map[string][]string       // lines read by Source; nil: not there
 	endMS      float64                   // of the apply walk, for the timeline
+	stretches  []gate.Stretch            // MySQL: windows that touch, which budgets are held against
+}
+
+func (m *model) isMySQL() bool { return isMySQL(m.obs) }
+
+func isMySQL(o *gate.Observation) bool { return migration.Dialect(o.Engine.Name).IsMySQL() }
+
+// stretch is the longest one that a window is part of.
+func (m *model) stretch(w *gate.LockWindow) (longest gate.Stretch, ok bool) {
+	for _, s := range m.stretches {
+		if s.Has(*w) && (!ok || s.AtMostMS > longest.AtMostMS) {
+			longest, ok = s, true
+		}
+	}
+	return longest, ok
+}
+
+// since is when the blocking began that a window is part of.
+func (m *model) since(w *gate.LockWindow) float64 {
+	if s, ok := m.stretch(w); ok {
+		return s.OpenedMS
+	}
+	return w.OpenedMS
+}
+
+// isOver reports whether the window, or a stretch that it is part of, lasted
+// longer than its table allows.
+func (m *model) isOver(w *gate.LockWindow) bool {
+	if limit, ok := budget(m.obs, m.r.Policy, w); ok && overBudget(m.obs, w, limit) {
+		return true
+	}
+	for i := range m.stretches {
+		s := &m.stretches[i]
+		if !s.Has(*w) {
+			continue
+		}
+		if limit, ok := budget(m.obs, m.r.Policy, &s.LockWindow); ok && overBudget(m.obs, &s.LockWindow, limit) {
+			return true
+		}
+	}
+	return false
 }
 
 // statement is one statement of an up script, with what it did.
@@ -83,6 +124,9 @@ func newModel(r gate.Report, opt Options) *model {
 	}
 	m.findings = sortFindings(r.Findings)
 	m.counts = count(r.Findings)
+	if m.isMySQL() {
+		m.stretches = m.obs.Stretches()
+	}
 	m.flatten()
 	m.groupLocks()
 	return m
@@ -190,7 +234,7 @@ func (r *lockRow) add(m *model, w gate.LockWindow) {
 		if v := exactMS(limit); !r.budgeted || v < r.budgetMS {
 			r.budgeted, r.budgetMS = true, v
 		}
-		r.over = r.over || overBudget(m.obs, &w, limit)
+		r.over = r.over || m.isOver(&w)
 	}
 }
 
@@ -381,7 +425,11 @@ func (m *model) headline() string {
 	}
 	s := m.totals()
 	if w := m.worst(); w != nil {
-		s += fmt.Sprintf("; longest block %s on %s (%s", upTo(w.worst.AtMostMS), oneLine(w.table), and(telling(w.blocks)))
+		longest, blocks := w.worst.AtMostMS, w.blocks
+		if st, ok := m.stretch(w.worst); ok {
+			longest, blocks = st.AtMostMS, st.Blocks
+		}
+		s += fmt.Sprintf("; longest block %s on %s (%s", upTo(longest), oneLine(w.table), and(telling(blocks)))
 		if w.budgeted {
 			s += ", budget " + duration(w.budgetMS)
 		}

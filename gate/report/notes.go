@@ -22,7 +22,7 @@ const maxMeanwhile = 5
 var saidInMessages = []string{
 	"relation", "mode", "blocks", "table", "kind", "size", "server_message", "duration_ms", "at_most_alone_ms",
 	"action", "object", "part", "what", "from_type", "to_type", "analysed", "not_measured", "not_judged",
-	"rows_before", "missing", "added", "examples", "version", "down", "status", "first_line", "other", "highest_merged",
+	"applied", "rerun", "role", "rows_before", "missing", "added", "examples", "version", "down", "status", "first_line", "other", "highest_merged",
 }
 
 // notes says what a finding means in production and what was measured, then
@@ -50,6 +50,14 @@ func (m *model) notes(f *gate.Finding, told told) []note {
 	if s := m.measuredNote(f, w, used, again); s != "" {
 		ns = append(ns, note{"measured", s})
 	}
+	if s := algorithmNote(f.Evidence, used); s != "" {
+		ns = append(ns, note{"algorithm", s})
+	}
+	state, _ := f.Evidence["sqlstate"].(string)
+	if code, ok := f.Evidence["code"].(string); ok && state != "" {
+		ns = append(ns, note{"error", oneLine(code + " (" + state + ")")})
+		used["code"], used["sqlstate"] = true, true
+	}
 	if w != nil {
 		if s := m.meanwhile(w); s != "" {
 			if !again || f.Rule == "lock-held-across-statements" {
@@ -63,7 +71,11 @@ func (m *model) notes(f *gate.Finding, told told) []note {
 			continue
 		}
 		if v := evidenceValue(k, f.Evidence[k]); v != "" {
-			ns = append(ns, note{evidenceLabel(k), clip(v, 400, m.glyph.ellipsis)})
+			label := evidenceLabel(k)
+			if k == "wal_bytes" {
+				label = m.logWord()
+			}
+			ns = append(ns, note{label, clip(v, 400, m.glyph.ellipsis)})
 		}
 	}
 	return ns
@@ -82,6 +94,9 @@ func (m *model) inProduction(w *gate.LockWindow) string {
 	case w.BlocksAny("writes"):
 		s = "INSERT, UPDATE and DELETE on " + table + " wait until the lock is gone; reads go on"
 	case w.BlocksAny("ddl"):
+		if m.isMySQL() {
+			return "other DDL on " + table + " waits; reads and writes go on"
+		}
 		return "other DDL, VACUUM and ANALYZE of " + table + " wait; reads and writes go on"
 	}
 	if w.Relation != tableOf(w) {
@@ -89,6 +104,9 @@ func (m *model) inProduction(w *gate.LockWindow) string {
 	}
 	if w.Waited {
 		return s + "; here the lock had to be waited for, and a waiting request blocks newcomers as a granted one does"
+	}
+	if m.isMySQL() {
+		return s + "; the wait for the lock itself, behind every transaction that has touched the table and is still open, comes on top and blocks newcomers as well"
 	}
 	return s + "; the wait for the lock itself, behind whatever runs there, comes on top and blocks newcomers as well"
 }
@@ -113,6 +131,13 @@ func (m *model) measuredNote(f *gate.Finding, w *gate.LockWindow, used map[strin
 	s := between(lo, hi)
 	if mode != "" {
 		s = oneLine(mode) + " held " + s
+	}
+	if course := phasesOf(f.Evidence, used); course != "" {
+		s = "blocked " + between(lo, hi) + ": " + course
+	}
+	if waited, ok := f.Evidence["waited_ms"].(float64); ok {
+		used["waited_ms"] = true
+		s += ", up to " + duration(waited) + " of it waiting for the lock"
 	}
 	if b, ok := f.Evidence["budget_ms"].(float64); ok {
 		used["budget_ms"] = true
@@ -142,6 +167,8 @@ func (m *model) witness(w *gate.LockWindow) string {
 	switch w.Witness {
 	case "boundary":
 		return "seen between statements of the transaction, which misses nothing"
+	case "stages":
+		return "timed by the server itself (the stages of the statement)"
 	case "ticker":
 		if r := m.obs.Resolution; r.Looks > 0 {
 			return fmt.Sprintf("seen by looks every %s (at most %s apart)", duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))

@@ -98,7 +98,7 @@ func (t *text) statementTable() {
 	}
 	t.title("statements")
 	shown := t.worthShowing(maxTextStatements)
-	rows := [][]string{{"#", "line", "statement", "time", "rows", "WAL", ""}}
+	rows := [][]string{{"#", "line", "statement", "time", "rows", t.logWord(), ""}}
 	var mig *gate.Migration
 	for i := range t.statements {
 		s := &t.statements[i]
@@ -125,7 +125,11 @@ func (t *text) migrationLine(m *gate.Migration) string {
 	case m.Apply.Failure != nil && m.Apply.Failure.Statement < 0:
 		return s + "  " + t.paint(red, "failed at COMMIT")
 	case m.Apply.Failure != nil:
-		return s + "  " + t.paint(red, "failed")
+		s += "  " + t.paint(red, "failed")
+		if again := rerunLine(m); again != "" {
+			s += "; " + again
+		}
+		return s
 	}
 	return s + "  " + duration(m.Apply.MS)
 }
@@ -135,7 +139,7 @@ func (t *text) statementRow(s *statement) []string {
 	row := []string{fmt.Sprint(s.number), fmt.Sprint(s.st.Line), sql, "", "", "", ""}
 	switch {
 	case s.failure != nil:
-		row[6] = "failed: " + oneLine(s.failure.Code)
+		row[6] = "failed: " + failureCode(s.failure)
 	case s.run == nil:
 		row[6] = "not run"
 	case s.st.Facts.NotAnalysed != "":
@@ -150,6 +154,8 @@ func (t *text) statementRow(s *statement) []string {
 		if rw := heapRewrites(s.run); len(rw) > 0 {
 			row[6] = joinNotes(row[6], "rewrote "+clip(oneLine(strings.Join(rw, ", ")), 40, t.glyph.ellipsis))
 		}
+		row[6] = joinNotes(row[6], ddlLine(s.run.DDL))
+		row[6] = joinNotes(row[6], fate(s))
 		if s.run.TempBytes > 0 {
 			row[6] = joinNotes(row[6], byteSize(s.run.TempBytes)+" temporary")
 		}

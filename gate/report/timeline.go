@@ -233,8 +233,9 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 		from := cell(w.OpenedMS, end, width)
 		to := max(from, cell(max(w.ClosedMS, w.OpenedMS+w.AtMostMS)-1e-9, end, width))
 		limit, limited := budget(t.obs, t.r.Policy, w)
-		edge := cell(w.OpenedMS+exactMS(limit), end, width)
-		over := limited && overBudget(t.obs, w, limit)
+		began := t.since(w)
+		edge := cell(began+exactMS(limit), end, width)
+		over := limited && t.isOver(w)
 		for k := from; k <= to; k++ {
 			switch {
 			case r.rowLocks:
@@ -247,7 +248,7 @@ func (t *text) bar(r *lockRow, width int, end float64) string {
 				cells[k] = g.within
 			}
 		}
-		if limited && !over && edge > to && edge < width && w.OpenedMS+exactMS(limit) <= end && cells[edge] == " " {
+		if limited && !over && edge > to && edge < width && began+exactMS(limit) <= end && cells[edge] == " " {
 			cells[edge] = g.budget
 		}
 	}

@@ -17,9 +17,9 @@ type change struct {
 	taken      map[takenIn][]gate.LockWindow
 	crossing   map[string][]gate.LockWindow
 	// blocks are the windows that budgets are held against: PostgreSQL's own,
-	// MySQL's joined to stretches; phases are what a stretch was joined of.
-	blocks []gate.LockWindow
-	phases map[stretchKey][]gate.LockWindow
+	// MySQL's joined to stretches.
+	blocks    []gate.LockWindow
+	stretches []gate.Stretch // parallel to blocks; nil on PostgreSQL
 	// fixes spells what a reader can do in the engine's own SQL.
 	fixes fixes
 }
@@ -42,8 +42,10 @@ func newChange(o gate.Observation, p gate.Policy) *change {
 	c.indexLocks()
 	c.blocks, c.fixes = o.Locks, postgresFixes{c}
 	if c.dialect().IsMySQL() {
-		c.phases = map[stretchKey][]gate.LockWindow{}
-		c.blocks, c.fixes = c.stretches(o.Locks), mysqlFixes{c}
+		c.blocks, c.fixes = nil, mysqlFixes{c}
+		for _, s := range o.Stretches() {
+			c.blocks, c.stretches = append(c.blocks, s.LockWindow), append(c.stretches, s)
+		}
 	}
 	return c
 }

@@ -20,7 +20,7 @@ func (c *change) course(h hold) string {
 		return ""
 	}
 	s := ""
-	if modes := modesOf(c.phases[keyOf(h.LockWindow)]); len(modes) > 1 {
+	if modes := modesOf(c.phasesOf(h.LockWindow)); len(modes) > 1 {
 		s += " by " + strings.Join(modes, ", then ")
 	}
 	if h.WaitedMS > 0 {
@@ -49,7 +49,7 @@ func (c *change) addCourse(evidence map[string]any, h hold) {
 	if h.WaitedMS > 0 {
 		evidence["waited_ms"] = h.WaitedMS
 	}
-	if phases := c.phases[keyOf(h.LockWindow)]; len(phases) > 0 {
+	if phases := c.phasesOf(h.LockWindow); len(phases) > 1 {
 		listed := []map[string]any{}
 		for _, p := range phases {
 			listed = append(listed, map[string]any{
@@ -64,6 +64,16 @@ func (c *change) addCourse(evidence map[string]any, h hold) {
 	if c.dialect() == migration.MariaDB {
 		evidence["not_seen"] = "waits for the lock: MariaDB shows only locks that are granted"
 	}
+}
+
+// phasesOf are the windows that a stretch was joined of.
+func (c *change) phasesOf(w gate.LockWindow) []gate.LockWindow {
+	for _, s := range c.stretches {
+		if s.Table == w.Table && s.OpenedMS == w.OpenedMS && s.Session == w.Session && s.Migration == w.Migration && s.Statement == w.Statement && slices.Equal(s.Blocks, w.Blocks) {
+			return s.Phases
+		}
+	}
+	return nil
 }
 
 func modesOf(windows []gate.LockWindow) []string {

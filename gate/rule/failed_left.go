@@ -123,19 +123,13 @@ func again(m *gate.Migration) string {
 	switch {
 	case r == nil:
 		return "; a second run goes through"
-	case converges(m):
+	case m.Converges():
 		return "; a second run stops at the same statement, so it goes on once that one is mended"
 	case r.Statement == f.Statement:
 		return fmt.Sprintf("; a second run stops at the same statement with another error: %s", cause(r))
 	default:
 		return fmt.Sprintf("; a second run stops at line %d with %s, so it needs work by hand first", r.Line, r.CodeText())
 	}
-}
-
-// converges: a second run gets as far as the first.
-func converges(m *gate.Migration) bool {
-	r, f := m.Rerun.Failure, m.Apply.Failure
-	return r == nil || r.Statement == f.Statement && r.Code == f.Code
 }
 
 // addLeft writes into evidence what stays, and how a second run ended.
@@ -150,7 +144,7 @@ func (c *change) addLeft(evidence map[string]any, m *gate.Migration) {
 	if m.Rerun == nil {
 		return
 	}
-	rerun := map[string]any{"converges": converges(m)}
+	rerun := map[string]any{"converges": m.Converges()}
 	if r := m.Rerun.Failure; r != nil {
 		rerun["line"], rerun["code"], rerun["server_message"] = r.Line, r.Code, r.Message
 	}
@@ -161,7 +155,7 @@ func (c *change) addLeft(evidence map[string]any, m *gate.Migration) {
 // get as far, how to clear the way for it.
 func (c *change) wayOn(m *gate.Migration, f *gate.Failure) string {
 	remedy := c.fixes.remedy(f)
-	if m.Rerun == nil || converges(m) {
+	if m.Rerun == nil || m.Converges() {
 		return remedy
 	}
 	undo := c.fixes.undo(m, c.stays(m))

@@ -55,7 +55,7 @@ func (f mysqlFixes) fill(table, column, typ string) string {
 		myDate: "'1970-01-01'", myDatetime: "'1970-01-02 00:00:00'", myTime: "'00:00:00'", myBit: "0", mySet: "''",
 	}[t.family]
 	if t.family == myEnum && len(t.members) > 0 {
-		value = mysqlNames{}.QuoteLiteral(t.members[0])
+		value = f.dialect().QuoteLiteral(t.members[0])
 	}
 	if _, large := myBytes[t.name]; large || t.family == myJSON {
 		value = map[bool]string{true: "('null')", false: "('')"}[t.family == myJSON]

@@ -14,8 +14,8 @@ import (
 // table beside its traffic.
 type mysqlFixes struct{ *change }
 
-func (f mysqlFixes) ident(name string) string         { return mysqlNames{}.QuoteIdent(name) }
-func (f mysqlFixes) qname(schema, name string) string { return mysqlNames{}.QuoteName(schema, name) }
+func (f mysqlFixes) ident(name string) string         { return f.dialect().QuoteIdent(name) }
+func (f mysqlFixes) qname(schema, name string) string { return f.dialect().QuoteName(schema, name) }
 
 // statement is the very statement with the clause for the best way that the
 // server takes, where that is better than the way it went; else what the field
@@ -92,7 +92,7 @@ func (f mysqlFixes) scan(m, s int, w gate.LockWindow) string {
 }
 
 func (f mysqlFixes) undo(m *gate.Migration, statements []int) string {
-	return undo(mysqlNames{}, true, m, statements)
+	return undo(f.dialect(), m, statements)
 }
 
 func (f mysqlFixes) lastResort(st migration.Statement, d *gate.OnlineDDL) string {

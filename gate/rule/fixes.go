@@ -37,11 +37,5 @@ type postgresFixes struct{ *change }
 func (postgresFixes) fewerValues(from, to string) (string, bool) { return fewerValues(from, to) }
 
 func (c postgresFixes) undo(m *gate.Migration, statements []int) string {
-	return undo(postgresNames{}, false, m, statements)
+	return undo(migration.Postgres, m, statements)
 }
-
-// postgresNames quotes as PostgreSQL reads it.
-type postgresNames struct{}
-
-func (postgresNames) QuoteIdent(name string) string        { return migration.QuoteIdent(name) }
-func (postgresNames) QuoteName(schema, name string) string { return migration.QuoteName(schema, name) }

@@ -9,15 +9,9 @@ import (
 	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
-// speller writes names as one engine reads them.
-type speller interface {
-	QuoteIdent(name string) string
-	QuoteName(schema, name string) string
-}
-
 // undo takes back what the statements did, the last first. It is for a
 // migration that has just failed half way: what it made is minutes old.
-func undo(q speller, isMySQL bool, m *gate.Migration, statements []int) string {
+func undo(q migration.Dialect, m *gate.Migration, statements []int) string {
 	var lines []string
 	for _, s := range slices.Backward(statements) {
 		st := m.Up.Statements[s]
@@ -27,7 +21,7 @@ func undo(q speller, isMySQL bool, m *gate.Migration, statements []int) string {
 			if goesAlong(st, a) || a.IfNotExists || a.IfExists || a.Verb == migration.Replace {
 				continue // a second run does not mind it
 			}
-			sql := reverse(q, isMySQL, a)
+			sql := reverse(q, a)
 			known = known && sql != ""
 			back = append(back, sql)
 		}
@@ -55,31 +49,31 @@ func goesAlong(st migration.Statement, a migration.Action) bool {
 
 // reverse is the statement that undoes one action, "" where the text does not
 // tell it.
-func reverse(q speller, isMySQL bool, a migration.Action) string {
+func reverse(q migration.Dialect, a migration.Action) string {
 	if a.Within != "" || strings.Contains(a.Name+a.Part+a.NewName, "?") {
 		return ""
 	}
 	name := q.QuoteName(a.Schema, a.Name)
 	alter := "ALTER TABLE " + name + " "
 	switch {
-	case (a.Verb == migration.Create || a.Verb == migration.Add) && a.Object == "index" && isMySQL:
+	case (a.Verb == migration.Create || a.Verb == migration.Add) && a.Object == "index" && q.IsMySQL():
 		return dropIndex(q, a)
 	case a.Verb == migration.Create && slices.Contains([]string{"table", "view", "index", "sequence", "procedure", "function", "trigger", "event"}, a.Object) &&
-		!(a.Object == "trigger" && !isMySQL):
+		!(a.Object == "trigger" && !q.IsMySQL()):
 		return "DROP " + strings.ToUpper(a.Object) + " " + name + ";"
 	case a.Verb == migration.Add && a.Object == "column":
 		return alter + "DROP COLUMN " + q.QuoteIdent(a.Part) + ";"
-	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "primary key" && isMySQL:
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "primary key" && q.IsMySQL():
 		return alter + "DROP PRIMARY KEY;"
-	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "unique" && isMySQL && a.Part != "":
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "unique" && q.IsMySQL() && a.Part != "":
 		return alter + "DROP INDEX " + q.QuoteIdent(a.Part) + ";"
-	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "foreign key" && isMySQL && a.Part != "":
+	case a.Verb == migration.Add && a.Object == "constraint" && a.Constraint == "foreign key" && q.IsMySQL() && a.Part != "":
 		return alter + "DROP FOREIGN KEY " + q.QuoteIdent(a.Part) + ";"
 	case a.Verb == migration.Add && a.Object == "constraint" && a.Part != "":
 		return alter + "DROP CONSTRAINT " + q.QuoteIdent(a.Part) + ";"
 	case a.Verb == migration.Rename && a.Object == "column":
 		return alter + "RENAME COLUMN " + q.QuoteIdent(a.NewName) + " TO " + q.QuoteIdent(a.Part) + ";"
-	case a.Verb == migration.Rename && a.Object == "table" && isMySQL:
+	case a.Verb == migration.Rename && a.Object == "table" && q.IsMySQL():
 		return "RENAME TABLE " + q.QuoteName(a.Schema, a.NewName) + " TO " + name + ";"
 	case a.Verb == migration.Rename && a.Object == "table":
 		return "ALTER TABLE " + q.QuoteName(a.Schema, a.NewName) + " RENAME TO " + q.QuoteIdent(a.Name) + ";"
@@ -88,7 +82,7 @@ func reverse(q speller, isMySQL bool, a migration.Action) string {
 }
 
 // dropIndex names the table as MySQL wants it.
-func dropIndex(q speller, a migration.Action) string {
+func dropIndex(q migration.Dialect, a migration.Action) string {
 	table, index := q.QuoteName(a.Schema, a.Name), a.Part
 	if a.On != "" {
 		table, index = q.QuoteName(splitName(a.On)), a.Name
