@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // plain restores SQL, of a dump or written by hand.
@@ -52,6 +53,7 @@ func (r *restore) readHead() error {
 // when its context is done.
 type counter struct {
 	ctx         context.Context
+	mu          sync.Mutex
 	done, total int64
 	report      func(done, total int64)
 	told        int64
@@ -70,6 +72,8 @@ func (r *counted) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.r.Read(p)
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
 	r.c.done += int64(n)
 	if r.c.done-r.c.told >= r.c.total/1000 || err == io.EOF {
 		r.c.told = r.c.done

@@ -18,7 +18,7 @@ type RestoreOptions struct {
 	// processor, at least 2 and at most 8.
 	Jobs int
 	// Progress is told of bytes done out of total, where total is of the
-	// snapshot's files. May be nil. It is called from one goroutine.
+	// snapshot's files. May be nil. It is never called twice at once.
 	Progress func(done, total int64)
 }
 
@@ -76,9 +76,9 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	case snapshot.FormatPlain:
 		err = r.readHead()
 	case snapshot.FormatMydumper:
-		load = r.mydumper
+		load, r.dumped = r.mydumper, true
 	case snapshot.FormatShell:
-		load = r.shell
+		load, r.dumped = r.shell, true
 	default:
 		err = fmt.Errorf("it is no dump of MySQL or MariaDB but of format %q", r.src.Format)
 	}
