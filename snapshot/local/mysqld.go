@@ -35,9 +35,6 @@ func mysqld(own func(*cluster) []string, aliases func(program string) []string) 
 			args := c.common(instance, settings, own(c))
 			args = append(args,
 				"--bind-address="+loopback, "--port="+strconv.Itoa(port), "--socket="+c.socket(instance), "--pid-file="+c.pidFile(instance),
-				// The administrator is root@localhost, which 127.0.0.1 is only by
-				// its name. The server knows that one without asking anybody.
-				"--skip-name-resolve=OFF",
 				"--local-infile=OFF", "--event-scheduler=OFF")
 			if init := c.file(initFile); exists(init) {
 				args = append(args, "--init-file="+init)
@@ -140,11 +137,17 @@ func (c *cluster) prepare(ctx context.Context, instance string, stdin io.Reader,
 }
 
 // options renders settings as arguments. Most that begin with "skip" take no
-// value ("skip_log_bin").
+// value ("skip_log_bin"). Names stay resolved: the administrator is
+// root@localhost, and 127.0.0.1 is that only by its name, which the server
+// knows without asking anybody.
 func options(settings map[string]string) (args []string) {
 	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		name := strings.ReplaceAll(k, "_", "-")
-		if strings.HasPrefix(strings.TrimPrefix(name, "loose-"), "skip-") {
+		bare := strings.TrimPrefix(name, "loose-")
+		if bare == "skip-name-resolve" {
+			continue
+		}
+		if strings.HasPrefix(bare, "skip-") {
 			if v := settings[k]; v == "" || v == "1" || strings.EqualFold(v, "ON") {
 				args = append(args, "--"+name)
 				continue
@@ -211,7 +214,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// greets says whether a server of the MySQL protocol greets us on a port,
+// greets says whether a server of the MySQL protocol answers us on a port,
 // which it does only once it accepts sessions.
 func greets(port int) bool {
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)), time.Second)
@@ -222,10 +225,11 @@ func greets(port int) bool {
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return false
 	}
-	// Length in three bytes, sequence number, protocol version 10.
+	// Length in three bytes, sequence number, protocol version 10, or an error
+	// that the caller's driver will say better.
 	var head [5]byte
 	_, err = io.ReadFull(conn, head[:])
-	return err == nil && head[4] == 10
+	return err == nil && (head[4] == 10 || head[4] == 0xff)
 }
 
 var (
