@@ -102,9 +102,14 @@ func (c *change) stalls(d gate.OnlineDDL, m, s int, blocked bool) string {
 // keptWritersOut: a window of the statement blocked writes as a copy does.
 func (c *change) keptWritersOut(table string, m, s int) bool {
 	return slices.ContainsFunc(c.Locks, func(w gate.LockWindow) bool {
-		return w.Table == table && w.Migration == m && w.Statement == s && judged(w) &&
-			slices.Contains([]string{"SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_ONLY"}, w.Mode)
+		return w.Table == table && w.Migration == m && w.Statement == s && judged(w) && keepsWritersOut(w)
 	})
+}
+
+// keepsWritersOut: the lock lasts as long as rows are read or copied, unlike
+// the EXCLUSIVE at either end of a statement.
+func keepsWritersOut(w gate.LockWindow) bool {
+	return slices.Contains([]string{"SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_ONLY"}, w.Mode)
 }
 
 // addDDL writes into evidence how the server went about it, and the best that
