@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -39,7 +41,11 @@ func openAdmin(ctx context.Context, dsn string, opt Options) (_ *admin, err erro
 	if a.conn, err = a.db.Conn(ctx); err != nil {
 		return nil, err
 	}
-	for _, sql := range setup {
+	all := setup
+	if !opt.MariaDB {
+		all = append(slices.Clone(setup), `SET SESSION information_schema_stats_expiry = 0`)
+	}
+	for _, sql := range all {
 		if err = a.exec(ctx, sql); err != nil {
 			return nil, fmt.Errorf("prepare the server's records: %w", err)
 		}
@@ -55,6 +61,25 @@ var setup = []string{
  'events_statements_current', 'events_statements_history', 'events_statements_history_long', 'events_transactions_current', 'events_transactions_history')`,
 	`UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES'
  WHERE (NAME LIKE 'stage/%' OR NAME LIKE 'statement/%' OR NAME = 'transaction') AND ENABLED = 'NO'`,
+}
+
+// alive reports whether the server goes on: this connection holds, and a
+// moment later a new one is let in (a server that shuts down ends the
+// connections one by one).
+func (a *admin) alive(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(300 * time.Millisecond):
+	}
+	if err := a.conn.PingContext(ctx); err != nil {
+		return err
+	}
+	c, err := a.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.PingContext(ctx), c.Close())
 }
 
 func (a *admin) close() error {
@@ -119,22 +144,19 @@ func (a *admin) stages(ctx context.Context, thread int64) (map[string]int64, err
 type file struct {
 	id       int64
 	bytes    int64
-	rows     int64 // the server's estimate
 	versions int64 // TOTAL_ROW_VERSIONS: INSTANT changes of columns so far
 }
 
 // filesQueries for MySQL (%s is the column that counts instant changes) and
 // MariaDB.
 const (
-	filesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), COALESCE(n.NUM_ROWS, 0), t.%s
+	filesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), t.%s
  FROM information_schema.INNODB_TABLES t
  LEFT JOIN information_schema.INNODB_TABLESPACES s ON s.SPACE = t.SPACE
- LEFT JOIN information_schema.INNODB_TABLESTATS n ON n.TABLE_ID = t.TABLE_ID
  WHERE t.NAME LIKE '%%/%%' AND t.NAME NOT LIKE 'mysql/%%' AND t.NAME NOT LIKE 'sys/%%'`
-	mariaFilesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), COALESCE(n.NUM_ROWS, 0), 0
+	mariaFilesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), 0
  FROM information_schema.INNODB_SYS_TABLES t
  LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE
- LEFT JOIN information_schema.INNODB_SYS_TABLESTATS n ON n.TABLE_ID = t.TABLE_ID
  WHERE t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND t.NAME NOT LIKE 'sys/%'`
 )
 
@@ -165,7 +187,7 @@ func (a *admin) files(ctx context.Context) (map[string][]file, error) {
 	var name string
 	var f file
 	var odd []string
-	err := a.each(ctx, a.filesQuery, nil, []any{&name, &f.id, &f.bytes, &f.rows, &f.versions}, func() error {
+	err := a.each(ctx, a.filesQuery, nil, []any{&name, &f.id, &f.bytes, &f.versions}, func() error {
 		key, ok := tableOf(name)
 		if !ok {
 			odd = append(odd, key)
@@ -190,6 +212,14 @@ func (a *admin) files(ctx context.Context) (map[string][]file, error) {
 		}
 	}
 	return out, nil
+}
+
+// rows of a table, as the server estimates them.
+func (a *admin) rows(ctx context.Context, table string) (n int64, err error) {
+	schema, name, _ := strings.Cut(table, ".")
+	err = a.conn.QueryRowContext(ctx, `SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES
+ WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`, schema, name).Scan(&n)
+	return n, err
 }
 
 // tables are the names of all base tables, "schema.name".

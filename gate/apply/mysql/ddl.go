@@ -14,6 +14,8 @@ type onlineDDL struct {
 	// insert is where clauses of our own go: behind the table's name of ALTER
 	// TABLE, else at the end.
 	insert int
+	// index and on are the spans of the names in DROP INDEX … ON ….
+	index, on [2]int
 	// rest is what follows there.
 	rest []token
 }
@@ -43,8 +45,12 @@ func onlineOf(words []token, schema string) *onlineDDL {
 		if i >= len(words) || words[i].word != "INDEX" {
 			return nil
 		}
+		from := i
 		for i < len(words) && words[i].word != "ON" {
 			i++
+		}
+		if d.index = [2]int{words[from].pos, words[i-1].end}; i+1 >= len(words) {
+			return nil
 		}
 		i++
 	default:
@@ -53,7 +59,9 @@ func onlineOf(words []token, schema string) *onlineDDL {
 	if i = skip(words, i, "IF", "EXISTS"); i >= len(words) {
 		return nil
 	}
+	name := words[i].pos
 	d.table, i = nameAt(words, i, schema)
+	d.on = [2]int{name, words[i-1].end}
 	i = waits(words, i)
 	d.clausesOf(words, i)
 	if d.verb == "ALTER TABLE" {
@@ -134,11 +142,12 @@ func (d *onlineDDL) clausesOf(words []token, from int) {
 			d.algorithm = words[v].word
 		}
 		span := [2]int{words[i].pos, words[v].end}
+		taken := len(d.clauses) > 0 && i > 0 && d.clauses[len(d.clauses)-1][1] >= words[i-1].end
 		switch {
+		case i > from && words[i-1].text == "," && !taken:
+			span[0] = words[i-1].pos
 		case v+1 < len(words) && words[v+1].text == ",":
 			span[1] = words[v+1].end
-		case i > from && words[i-1].text == ",":
-			span[0] = words[i-1].pos
 		}
 		d.clauses = append(d.clauses, span)
 		i = v
@@ -152,6 +161,9 @@ func (d *onlineDDL) with(sql, algorithm, lock string) string {
 		options = append(options, "LOCK="+lock)
 	}
 	var b strings.Builder
+	if d.verb == "DROP INDEX" { // MariaDB takes no clauses there, and both run it as this ALTER TABLE
+		return "ALTER TABLE " + sql[d.on[0]:d.on[1]] + " " + strings.Join(options, ", ") + ", DROP " + sql[d.index[0]:d.index[1]]
+	}
 	if d.verb != "ALTER TABLE" {
 		b.WriteString(d.without(sql, 0, d.insert))
 		b.WriteString(" " + strings.Join(options, " "))

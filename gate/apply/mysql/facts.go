@@ -254,13 +254,6 @@ func bytesOf(files []file) (n int64) {
 	return n
 }
 
-func rowsOf(files []file) (n int64) {
-	for _, f := range files {
-		n += f.rows
-	}
-	return n
-}
-
 func versionsOf(files []file) (n int64) {
 	for _, f := range files {
 		n += f.versions

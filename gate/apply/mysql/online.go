@@ -39,8 +39,8 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "stage "+readStage+", new TABLE_ID"
 	case read:
 		d.Algorithm, d.Evidence = "INPLACE", "stage "+readStage+", TABLE_ID kept"
-	case rebuilt && f.thread == 0 && rowsOf(f.files[ddl.table]) == 0:
-		d.Rebuild, d.Evidence = true, "new TABLE_ID; of an empty table nothing more can be told without performance_schema"
+	case rebuilt && f.thread == 0:
+		d.Rebuild, d.Evidence = true, "new TABLE_ID; performance_schema is off, so nothing more can be told"
 	case rebuilt:
 		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "new TABLE_ID, and no stage of a copy"
 	case f.thread == 0 && !versions && now.instant == f.before.instant:
@@ -53,7 +53,10 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 	}
 	out.DDL = d
 	if (copied || read) && !f.temporary[ddl.table] {
-		rows := rowsOf(f.files[ddl.table])
+		rows, err := f.admin.rows(ctx, ddl.table)
+		if err != nil {
+			return err
+		}
 		if copied {
 			rows = max(rows, f.affected)
 		}

@@ -120,7 +120,9 @@ func (p *prober) ask(ctx context.Context, st *migration.Statement, d *onlineDDL)
 			best.Unasked, best.Reason = refused.Message, ""
 			return best, p.run(ctx, st, nil)
 		}
-		best.Reason = refused.Message
+		if form.algorithm != "COPY" || best.Reason == "" { // that a copy needs a lock does not say why it has to be a copy
+			best.Reason = refused.Message
+		}
 	}
 	best.Unasked, best.Reason = "the server refused every form: "+best.Reason, ""
 	return best, p.run(ctx, st, nil)
@@ -174,6 +176,9 @@ func (d *onlineDDL) unaskable(mariadb bool) string {
 	if len(rest) == 0 {
 		return ""
 	}
+	if mariadb && slices.ContainsFunc(rest, func(t token) bool { return t.word == "PARTITIONING" || t.word == "PARTITION" }) {
+		return "MariaDB takes no heed of ALGORITHM where partitions change" // it accepted INSTANT and copied (10.11)
+	}
 	partition := len(rest) > 1 && (rest[1].word == "PARTITION" || rest[1].word == "TABLESPACE" || rest[0].word == "PARTITION" && rest[1].word != "BY" ||
 		rest[0].word == "CONVERT" && slices.ContainsFunc(rest, func(t token) bool { return t.word == "PARTITION" }))
 	switch {
@@ -181,8 +186,6 @@ func (d *onlineDDL) unaskable(mariadb bool) string {
 		return ""
 	case rest[1].word == "TABLESPACE":
 		return "the server takes no ALGORITHM with " + rest[0].word + " TABLESPACE"
-	case mariadb:
-		return "MariaDB takes no ALGORITHM with " + rest[0].word + " PARTITION"
 	}
 	switch rest[0].word {
 	case "ADD", "DROP", "REORGANIZE", "COALESCE", "REBUILD":

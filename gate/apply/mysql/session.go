@@ -225,7 +225,7 @@ func (s *Session) whyLost(ctx context.Context, err error) (*mysql.MySQLError, er
 		return nil, err
 	}
 	s.lost = true
-	if down := s.facts.admin.conn.PingContext(ctx); down != nil {
+	if down := s.facts.admin.alive(ctx); down != nil {
 		return nil, fmt.Errorf("the server ended meanwhile: %w", err)
 	}
 	return &mysql.MySQLError{Number: lostConnection, SQLState: [5]byte([]byte("HY000")), Message: "Lost connection to MySQL server during query"}, nil

@@ -11,7 +11,7 @@ func TestSession(t *testing.T) {
 	onEveryFlavour(t, func(t *testing.T, server *snapshot.Target, opt Options) {
 		sessiontest.Exercise(t, func(t *testing.T) sessiontest.Env {
 			l := newLab(t, server, opt, "")
-			return sessiontest.Env{Session: l.open(), Read: l.read}
+			return sessiontest.Env{Session: l.open(), Read: l.read, DDLCommits: true}
 		})
 	})
 }

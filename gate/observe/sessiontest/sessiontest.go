@@ -19,6 +19,8 @@ type Env struct {
 	Session observe.Session
 	// Read returns the only value of a query, by another connection.
 	Read func(sql string) string
+	// DDLCommits: the engine commits before and after DDL.
+	DDLCommits bool
 }
 
 // Exercise runs the suite; open is called once for each part.
@@ -26,6 +28,8 @@ func Exercise(t *testing.T, open func(t *testing.T) Env) {
 	for name, part := range map[string]func(*testing.T, Env){
 		"results": results, "failure": failure, "scripts follow each other": sequence, "stamps": stamps,
 		"session is named": named, "empty script": empty, "context": cancelled,
+		"explicit transaction": explicit, "failure in a transaction": undone, "the tool's transaction": wrapped,
+		"DDL in a transaction": ddl,
 	} {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
 	}
@@ -37,11 +41,13 @@ func script(sql ...string) *migration.Script {
 	for i, text := range sql {
 		s.Statements = append(s.Statements, migration.Statement{
 			File: "m.sql", Line: i + 1, EndLine: i + 1, Column: 1, SQL: text, Batch: i,
-			Facts: migration.Facts{Analysed: true},
+			Facts: migration.Facts{Analysed: true, Control: controls[text]},
 		})
 	}
 	return s
 }
+
+var controls = map[string]migration.Control{"BEGIN": migration.Begin, "COMMIT": migration.Commit, "ROLLBACK": migration.Rollback}
 
 // Step is what one statement did.
 type Step struct {
@@ -95,9 +101,14 @@ func Walk(ctx context.Context, s observe.Session, m *migration.Script, rec *lock
 
 func walk(t *testing.T, s observe.Session, sql ...string) []Step {
 	t.Helper()
+	return walkScript(t, s, script(sql...))
+}
+
+func walkScript(t *testing.T, s observe.Session, m *migration.Script) []Step {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	steps, err := Walk(ctx, s, script(sql...), nil)
+	steps, err := Walk(ctx, s, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,4 +222,79 @@ func cancelled(t *testing.T, e Env) {
 	if err == nil {
 		t.Errorf("no error, steps %+v", steps)
 	}
+}
+
+// rows is how many rows table t holds for others.
+func rows(t *testing.T, e Env, want string) {
+	t.Helper()
+	if got := e.Read("SELECT count(*) FROM t"); got != want {
+		t.Errorf("%s rows, want %s", got, want)
+	}
+}
+
+func explicit(t *testing.T, e Env) {
+	walk(t, e.Session, "CREATE TABLE t (id int PRIMARY KEY)")
+	for _, end := range []string{"COMMIT", "ROLLBACK"} {
+		steps := walk(t, e.Session, "BEGIN", "INSERT INTO t VALUES (1)", "DELETE FROM t WHERE id = 2", end)
+		for i, s := range steps {
+			if open := i < 3; s.Result.InBlock != open || s.Result.Ended == open || s.Commit.Ended {
+				t.Errorf("%s, statement %d: in block %v, ended %v, commit %+v", end, i, s.Result.InBlock, s.Result.Ended, s.Commit)
+			}
+			if s.Result.How != "explicit transaction" {
+				t.Errorf("%s, statement %d ran as %q", end, i, s.Result.How)
+			}
+		}
+		want := map[string]string{"COMMIT": "1", "ROLLBACK": "0"}[end]
+		rows(t, e, want)
+		walk(t, e.Session, "DELETE FROM t")
+	}
+}
+
+func undone(t *testing.T, e Env) {
+	walk(t, e.Session, "CREATE TABLE t (id int PRIMARY KEY)")
+	steps := walk(t, e.Session, "BEGIN", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (1)")
+	last := steps[2].Result
+	if last.Failure == nil || !last.Ended || last.InBlock || last.Committed {
+		t.Errorf("the transaction is not over: %+v", last)
+	}
+	rows(t, e, "0")
+}
+
+// wrapped: goose's transaction around a script ends with the last statement.
+func wrapped(t *testing.T, e Env) {
+	walk(t, e.Session, "CREATE TABLE t (id int PRIMARY KEY)")
+	m := script("INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)")
+	m.Wrapped = true
+	steps := walkScript(t, e.Session, m)
+	if !steps[0].Result.InBlock || steps[0].Commit.Ended || !steps[1].Result.InBlock || !steps[1].Commit.Ended {
+		t.Errorf("not one transaction: %+v", steps)
+	}
+	rows(t, e, "2")
+	m = script("INSERT INTO t VALUES (3)", "INSERT INTO t VALUES (1)")
+	m.Wrapped = true
+	walkScript(t, e.Session, m)
+	rows(t, e, "2")
+}
+
+// ddl: what came before DDL in a transaction is kept where the engine commits
+// it, whatever fails later, and undone where it does not.
+func ddl(t *testing.T, e Env) {
+	walk(t, e.Session, "CREATE TABLE t (id int PRIMARY KEY)")
+	steps := walk(t, e.Session, "BEGIN", "INSERT INTO t VALUES (1)", "CREATE TABLE u (id int)", "INSERT INTO t VALUES (1)")
+	if got := steps[2].Result; got.Ended != e.DDLCommits || got.InBlock == e.DDLCommits {
+		t.Errorf("after DDL: in block %v, ended %v", got.InBlock, got.Ended)
+	}
+	want := "0"
+	if e.DDLCommits {
+		want = "1"
+	}
+	rows(t, e, want)
+	if !e.DDLCommits {
+		return
+	}
+	steps = walk(t, e.Session, "BEGIN", "INSERT INTO t VALUES (2)", "CREATE TABLE u (id int)")
+	if got := steps[2].Result; got.Failure == nil || !got.Committed {
+		t.Errorf("DDL that fails commits what came before: %+v", got)
+	}
+	rows(t, e, "2")
 }
