@@ -32,10 +32,29 @@ func Probe(ctx context.Context, lab Lab, o *gate.Observation) error {
 		for k := range run.Statements {
 			if d := run.Statements[k].DDL; d != nil && i < len(best) && k < len(best[i]) {
 				d.Best = best[i][k]
+				settle(d)
 			}
 		}
 	}
 	return nil
+}
+
+// settle names the algorithm of a statement that left no trace of it: INSTANT
+// and an INPLACE that reads nothing both touch only metadata. Where a statement
+// names none, the server takes the best it has, which it has just told.
+func settle(d *gate.OnlineDDL) {
+	if d.Algorithm != "" || d.Rebuild || d.Best == nil {
+		return
+	}
+	switch d.Best.Algorithm {
+	case "INSTANT":
+		d.Algorithm = "INSTANT"
+	case "INPLACE", "NOCOPY":
+		d.Algorithm = "INPLACE"
+	default:
+		return
+	}
+	d.Evidence += "; asked, the server takes " + d.Best.Algorithm + " at best"
 }
 
 func wantsProbe(o *gate.Observation) bool {
