@@ -1,10 +1,12 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,21 +18,31 @@ type statement struct {
 	thread, id, last int64 // id and last enclose the events within it
 	name             string
 	schema           string // the connection's current one
-	digest           string
+	digest, text     string
 	start, end       time.Duration // by the server's clock
 }
 
+const statementColumns = `c.THREAD_ID, c.EVENT_ID, COALESCE(c.END_EVENT_ID, 0), c.EVENT_NAME, COALESCE(c.CURRENT_SCHEMA, ''),
+COALESCE(c.DIGEST_TEXT, ''), COALESCE(c.SQL_TEXT, ''), c.TIMER_START, COALESCE(c.TIMER_END, 0)`
+
 const (
-	// The owner's newest statement that a client sent; it stays there until
-	// the next one.
-	currentQuery = `SELECT c.THREAD_ID, c.EVENT_ID, COALESCE(c.END_EVENT_ID, 0), c.EVENT_NAME, COALESCE(c.CURRENT_SCHEMA, ''), COALESCE(c.DIGEST_TEXT, ''), c.TIMER_START, COALESCE(c.TIMER_END, 0)
+	// The latest statement of each of the owner's sessions; it stays there
+	// until the next one.
+	currentQuery = `SELECT ` + statementColumns + `
 FROM performance_schema.threads t JOIN performance_schema.events_statements_current c ON c.THREAD_ID = t.THREAD_ID
-WHERE t.PROCESSLIST_USER = ? AND t.TYPE = 'FOREGROUND' AND c.NESTING_EVENT_LEVEL = 0 AND c.EVENT_NAME NOT LIKE 'statement/com/%' ORDER BY c.TIMER_START DESC LIMIT 1`
-	nestedQuery = `SELECT THREAD_ID, EVENT_ID, COALESCE(END_EVENT_ID, 0), EVENT_NAME, COALESCE(CURRENT_SCHEMA, ''), COALESCE(DIGEST_TEXT, ''), TIMER_START, COALESCE(TIMER_END, 0)
-FROM performance_schema.events_statements_history_long WHERE THREAD_ID = ? AND EVENT_ID BETWEEN ? AND ? ORDER BY EVENT_ID`
+WHERE t.PROCESSLIST_USER = ? AND t.TYPE = 'FOREGROUND' AND c.NESTING_EVENT_LEVEL = 0 AND c.EVENT_NAME NOT LIKE 'statement/com/%'`
+	nestedQuery = `SELECT ` + statementColumns + `
+FROM performance_schema.events_statements_history_long c WHERE c.THREAD_ID = ? AND c.EVENT_ID BETWEEN ? AND ? ORDER BY c.EVENT_ID`
 	stagesQuery = `SELECT EVENT_NAME, EVENT_ID, COALESCE(NESTING_EVENT_ID, 0), TIMER_START, COALESCE(TIMER_END, TIMER_START)
 FROM performance_schema.events_stages_history_long WHERE THREAD_ID = ? AND EVENT_ID BETWEEN ? AND ? ORDER BY EVENT_ID`
-	keptQuery = `SELECT COUNT(*) FROM performance_schema.metadata_locks WHERE OWNER_THREAD_ID = ? AND LOCK_DURATION = 'EXPLICIT' AND OBJECT_TYPE = 'TABLE'`
+	// A DDL statement ends with all table locks gone, unless tables are locked
+	// explicitly.
+	keptQuery = `SELECT COUNT(*) FROM performance_schema.metadata_locks WHERE OWNER_THREAD_ID = ? AND OBJECT_TYPE = 'TABLE'`
+	// The event of the very statement that asks.
+	nowQuery = `SELECT TIMER_START FROM performance_schema.events_statements_current WHERE THREAD_ID = ? AND NESTING_EVENT_LEVEL = 0`
+	// Instrumented, a session has a current statement; only with HISTORY does
+	// it leave events.
+	instrumentQuery = `UPDATE performance_schema.threads SET INSTRUMENTED = ? WHERE THREAD_ID = ?`
 )
 
 // settles is how long a statement that was answered may take to end: its
@@ -63,7 +75,7 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 	if err := s.checkLost(ctx); err != nil {
 		return nil, err
 	}
-	top, err := s.exchanged(ctx)
+	top, err := s.exchanged(ctx, sent)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +92,10 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 		}
 		return nil, errors.New("the server overwrote the stages of the statement before they could be read: start it with a larger performance_schema_events_stages_history_long_size")
 	}
-	offset := s.clock.offset(sent, received, top.start, replied(all[top.id], top.end))
+	if err := s.setClock(ctx); err != nil {
+		return nil, err
+	}
+	offset := s.clock.during(sent, received, top.start, replied(all, top.end))
 	kept := 0
 	if err := s.conn.QueryRowContext(ctx, keptQuery, top.thread).Scan(&kept); err != nil {
 		return nil, fmt.Errorf("look for locked tables: %w", err)
@@ -98,7 +113,7 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 		if !ok {
 			continue
 		}
-		for _, p := range all[st.id].phases(exclusiveAsked(st.digest), st.end) {
+		for _, p := range all[st.id].until(st.end).phases(locks.MatchString(st.spelled()), st.end) {
 			timed = append(timed, lockbudget.TimedPhase{
 				Object: table, Mode: p.mode, Impact: tableModes[p.mode], Waited: p.waited,
 				From: offset.times(s.clock.epoch, p.from), To: offset.times(s.clock.epoch, p.to),
@@ -117,8 +132,13 @@ func mayHavePhases(event string) bool {
 	return false
 }
 
-// exchanged is the statement that was just answered, once its event has ended.
-func (s *Sampler) exchanged(ctx context.Context) (statement, error) {
+// exchanged is the statement that was just answered, once its event has
+// ended: of the owner's sessions' latest, the one that started as ours was sent.
+func (s *Sampler) exchanged(ctx context.Context, sent time.Time) (statement, error) {
+	at := sent.Sub(s.clock.epoch)
+	late := func(st statement) time.Duration {
+		return (st.start + s.clock.at(at).most - at).Abs()
+	}
 	deadline := time.Now().Add(settles)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		found, err := s.statements(ctx, currentQuery, s.opt.Owner)
@@ -128,8 +148,9 @@ func (s *Sampler) exchanged(ctx context.Context) (statement, error) {
 		if len(found) == 0 {
 			return statement{}, errors.New("the server kept no record of the statement: the migrating account's session connected before the observer, or under another name")
 		}
-		if found[0].last != 0 {
-			return found[0], nil
+		top := slices.MinFunc(found, func(a, b statement) int { return cmp.Compare(late(a), late(b)) })
+		if top.last != 0 {
+			return top, nil
 		}
 		if time.Now().After(deadline) {
 			return statement{}, fmt.Errorf("the server has not ended a statement that it answered %s ago", settles)
@@ -140,6 +161,26 @@ func (s *Sampler) exchanged(ctx context.Context) (statement, error) {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// setClock asks the server for the time, by the clock of its events.
+func (s *Sampler) setClock(ctx context.Context) (err error) {
+	instrument := func(yes string) {
+		_, e := s.conn.ExecContext(ctx, instrumentQuery, yes, s.thread)
+		err = errors.Join(err, e)
+	}
+	instrument("YES")
+	var now uint64
+	sent := time.Now()
+	err = errors.Join(err, s.now.QueryRowContext(ctx, s.thread).Scan(&now))
+	received := time.Now()
+	instrument("NO")
+	if err != nil {
+		return fmt.Errorf("read the server's clock: %w", err)
+	}
+	at := picoseconds(now)
+	s.clock.note(offset{sent.Sub(s.clock.epoch) - at, received.Sub(s.clock.epoch) - at}, received)
+	return nil
 }
 
 // nested lists a statement and those that ran within it (CALL).
@@ -160,7 +201,7 @@ func (s *Sampler) statements(ctx context.Context, query string, args ...any) ([]
 	for rows.Next() {
 		var st statement
 		var start, end uint64
-		if err := rows.Scan(&st.thread, &st.id, &st.last, &st.name, &st.schema, &st.digest, &start, &end); err != nil {
+		if err := rows.Scan(&st.thread, &st.id, &st.last, &st.name, &st.schema, &st.digest, &st.text, &start, &end); err != nil {
 			return nil, fmt.Errorf("read the statement events: %w", err)
 		}
 		st.start, st.end = picoseconds(start), picoseconds(end)
@@ -201,47 +242,79 @@ func (s *Sampler) stagesOf(ctx context.Context, top statement) (by map[int64]sta
 func picoseconds(n uint64) time.Duration { return time.Duration(n / 1000) }
 
 // replied is the latest instant, by the server, before which the reply cannot
-// have been sent.
-func replied(s stages, end time.Duration) time.Duration {
-	if i := s.last(stageFreeing); i >= 0 {
-		return s[i].start
+// have been sent: the stage in which it is sent starts then. Within CALL that
+// stage is booked to the last statement of the body.
+func replied(by map[int64]stages, end time.Duration) time.Duration {
+	var latest time.Duration
+	for _, s := range by {
+		if i := s.last(stageFreeing); i >= 0 {
+			latest = max(latest, s[i].start)
+		}
 	}
-	return end
+	return cmp.Or(latest, end)
 }
 
-// A digest is the statement in one spelling: without comments, with all names
-// in backticks.
-const name = "`((?:[^`]|``)+)`"
+// until leaves out the stages that came after a statement within CALL had
+// ended.
+func (s stages) until(end time.Duration) stages {
+	return slices.DeleteFunc(s, func(g stage) bool { return g.start > end })
+}
+
+// spelled is the statement's text: its digest, where the server made one,
+// which has no comments, and all names in backticks.
+func (st statement) spelled() string {
+	if st.digest == "" || st.name == "statement/sql/execute_sql" {
+		return strings.TrimSpace(st.text)
+	}
+	return st.digest
+}
+
+// cut: the text may be incomplete (performance_schema_max_sql_text_length).
+func (st statement) cut() bool {
+	return strings.HasSuffix(st.spelled(), "...") || len(st.spelled()) >= 1000 && st.spelled() != st.digest
+}
+
+const name = "(`(?:[^`]|``)+`|[\\pL\\pN_$]+)"
 
 var (
-	alters = regexp.MustCompile(`^(?:ALTER TABLE|CREATE (?:UNIQUE |FULLTEXT |SPATIAL )?INDEX ` + name + `(?: USING \S+)? ON|DROP INDEX ` + name + ` ON) ` + name + `(?: \. ` + name + `)?`)
-	locks  = regexp.MustCompile("LOCK (?:= )?`?EXCLUSIVE")
+	alters = regexp.MustCompile(`(?is)^(?:ALTER\s+TABLE|CREATE\s+(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?INDEX\s+` + name +
+		`(?:\s+USING\s+\S+)?\s+ON|DROP\s+INDEX\s+` + name + `\s+ON)\s+` + name + `(?:\s*\.\s*` + name + `)?`)
+	// locks finds LOCK=EXCLUSIVE, which a statement may ask for.
+	locks = regexp.MustCompile("(?i)\\bLOCK\\s*=?\\s*`?EXCLUSIVE")
 )
 
 // tableOf is the table that a statement alters, "schema.name"; false where
-// that, or all of the statement's text, is not known.
+// that, or all of the statement's text, is not known. tables are what the
+// caller knows of it.
 func (s *Sampler) tableOf(st statement, tables []string) (string, bool) {
-	var schema, table string
-	if m := alters.FindStringSubmatch(st.digest); m != nil && !strings.HasSuffix(st.digest, "...") {
-		schema, table = m[3], m[4]
-		if table == "" {
-			schema, table = st.schema, m[3]
+	m := alters.FindStringSubmatch(st.spelled())
+	if m == nil && st.name == "statement/sql/execute_sql" && len(tables) == 1 {
+		schema, table, qualified := strings.Cut(tables[0], ".")
+		if !qualified {
+			schema, table = "", schema
 		}
-	} else if st.name == "statement/sql/execute_sql" && len(tables) == 1 {
-		var qualified bool
-		if schema, table, qualified = strings.Cut(tables[0], "."); !qualified {
-			schema, table = st.schema, schema
+		m = []string{"", "", "", schema, table}
+		if schema == "" {
+			m[3], m[4] = table, ""
 		}
 	}
-	if table == "" || schema == "" {
+	if m == nil || st.cut() {
 		return "", false
 	}
-	table = strings.ReplaceAll(schema+"."+table, "``", "`")
-	if s.lowerCase {
-		table = strings.ToLower(table)
+	schema, table := m[3], m[4]
+	if table == "" {
+		schema, table = st.schema, m[3]
 	}
-	return table, true
+	full := unquote(schema) + "." + unquote(table)
+	if s.lowerCase {
+		full = strings.ToLower(full)
+	}
+	return full, schema != ""
 }
 
-// exclusiveAsked: the statement says LOCK=EXCLUSIVE.
-func exclusiveAsked(digest string) bool { return locks.MatchString(digest) }
+func unquote(name string) string {
+	if len(name) > 1 && name[0] == '`' {
+		return strings.ReplaceAll(name[1:len(name)-1], "``", "`")
+	}
+	return name
+}

@@ -43,6 +43,9 @@ type Sampler struct {
 	opt   Options
 	look  *sql.Stmt
 	whose *sql.Stmt
+	now   *sql.Stmt
+	// thread is the observer's own.
+	thread int64
 	// sessions by the lock table's id of a thread; 0 for other accounts'. Such
 	// ids are never used twice.
 	sessions map[int64]int64
@@ -124,8 +127,13 @@ func (s *Sampler) prepare(ctx context.Context) error {
 	if s.look, err = s.conn.PrepareContext(ctx, look); err != nil {
 		return err
 	}
-	s.whose, err = s.conn.PrepareContext(ctx, whose)
-	return err
+	if s.whose, err = s.conn.PrepareContext(ctx, whose); err != nil || s.opt.MariaDB {
+		return err
+	}
+	if s.now, err = s.conn.PrepareContext(ctx, nowQuery); err != nil {
+		return err
+	}
+	return s.setClock(ctx)
 }
 
 // Sample takes one look. On MySQL it shows locks that are awaited as well as

@@ -139,7 +139,9 @@ func TestImpact(t *testing.T) {
 		reader, alters := p.connect(t), p.connect(t)
 		exec(t, reader.Conn, "BEGIN", "SELECT * FROM t")
 		exec(t, alters.Conn, "SET lock_wait_timeout = 3")
-		wg.Go(func() { _, _ = alters.ExecContext(context.Background(), "ALTER TABLE t ADD COLUMN x INT, ALGORITHM=INSTANT") })
+		wg.Go(func() {
+			_, _ = alters.ExecContext(context.Background(), "ALTER TABLE t ADD COLUMN x INT, ALGORITHM=INSTANT")
+		})
 		awaitState(t, p, alters.id)
 		locks, err := watch.Sample(context.Background())
 		if err != nil {

@@ -69,7 +69,7 @@ AND VARIABLE_NAME IN ('performance_schema_events_stages_history_long_size', 'per
 		return fmt.Errorf("the server's instruments stay off: %s", off)
 	}
 	var instrumented, history string
-	if err := s.conn.QueryRowContext(ctx, `SELECT INSTRUMENTED, HISTORY FROM performance_schema.threads WHERE PROCESSLIST_ID = CONNECTION_ID()`).Scan(&instrumented, &history); err != nil {
+	if err := s.conn.QueryRowContext(ctx, `SELECT THREAD_ID, INSTRUMENTED, HISTORY FROM performance_schema.threads WHERE PROCESSLIST_ID = CONNECTION_ID()`).Scan(&s.thread, &instrumented, &history); err != nil {
 		return fmt.Errorf("check the observer's own events: %w", err)
 	}
 	if instrumented != "NO" || history != "NO" {
