@@ -103,6 +103,7 @@ var (
 	setGlobal    = regexp.MustCompile(`(?is)^SET\s+(?:GLOBAL|PERSIST|PERSIST_ONLY)\s+(\w+)|^SET\s+@@(?:GLOBAL|PERSIST|PERSIST_ONLY)\s*\.\s*(\w+)`)
 	setMode      = regexp.MustCompile(`(?is)\bSQL_MODE\s*:?=`)
 	setAny       = regexp.MustCompile(`(?is)^SET\s+(?:SESSION\s+|LOCAL\s+|@@SESSION\s*\.\s*|@@)?([\w.]+)`)
+	setBroken    = regexp.MustCompile(`(?is)^SET\s+(character_set_client|character_set_results|collation_connection)\s*=\s*[\w;]*$`)
 	use          = regexp.MustCompile(`(?is)^USE\s+(` + nameRE + `)\s*$`)
 	database     = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(` + nameRE + `)`)
 	createOf     = regexp.MustCompile(`(?is)^CREATE\b.*?\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE|USER|ROLE|SERVER|TABLESPACE|LOGFILE|INDEX|RESOURCE|SPATIAL\s+REFERENCE)\b`)

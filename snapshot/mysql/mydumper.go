@@ -123,11 +123,28 @@ func (r *restore) mydumper(ctx context.Context, l *loader) error {
 		if l.system {
 			continue
 		}
+		if f.what >= mdPost {
+			if err := l.likeDefault(ctx); err != nil {
+				return err
+			}
+		}
 		if err := l.file(ctx, f.name, c, true); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// likeDefault gives the session what migrations have. mydumper 0.10 does not
+// write down under which sql_mode a routine was made, and newer ones set it
+// themselves.
+func (l *loader) likeDefault(ctx context.Context) error {
+	if err := l.pool.end(ctx, &l.table); err != nil {
+		return err
+	}
+	l.state = nil
+	_, err := l.lead.ExecContext(ctx, "SET sql_mode = DEFAULT, time_zone = DEFAULT")
+	return err
 }
 
 // file runs one file of a directory.
