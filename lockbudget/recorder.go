@@ -260,7 +260,7 @@ func (r *Recorder) Stop() (Recording, error) {
 	err := r.final()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rec.MedianGap = r.median()
+	r.rec.MedianGap = min(r.median(), r.rec.MaxGap) // it is rounded
 	return r.rec, err
 }
 
