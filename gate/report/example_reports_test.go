@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 
 // crafted lists the reports that have golden files.
 func crafted() map[string]gate.Report {
-	return map[string]gate.Report{
+	all := map[string]gate.Report{
 		"dangerous":    dangerous(),
 		"pass":         passing(),
 		"no-snapshot":  noSnapshot(),
@@ -33,6 +34,8 @@ func crafted() map[string]gate.Report {
 		"row-locks":    rowLocks(),
 		"huge":         huge(),
 	}
+	maps.Copy(all, mysqlReports())
+	return all
 }
 
 func policy() gate.Policy {

@@ -200,7 +200,7 @@ func (md *markdown) statementTable() {
 	if n := len(md.statements) - len(shown); n > 0 {
 		tail = fmt.Sprintf("\n_%s not listed: the quickest._\n", plural(int64(n), "statement")) + tail
 	}
-	if again := md.reruns(); again != "" {
+	for _, again := range md.reruns() {
 		tail += "\n" + mdText(again) + "\n"
 	}
 	md.block(shareStatements, fmt.Sprintf("\n<details><summary>%s</summary>\n\n| # | where | statement | time | rows | %s | %s |\n|---|---|---|---|---|---|---|\n",

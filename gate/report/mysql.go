@@ -42,7 +42,11 @@ func ddlLine(d *gate.OnlineDDL) string {
 		words = append(words, "LOCK="+d.Lock)
 	}
 	s := strings.Join(words, ", ")
-	if best := bestLine(d.Best); best != "" && best != strings.Join(withLock(d.Algorithm, d.Lock), ", ") {
+	used := d.Algorithm
+	if used == "INPLACE" && !d.Rebuild && d.Best != nil && d.Best.Algorithm == "NOCOPY" {
+		used = "NOCOPY" // the same, in MariaDB's word
+	}
+	if best := bestLine(d.Best); best != "" && best != strings.Join(withLock(used, d.Lock), ", ") {
 		s = joinNotes(s, "best: "+best)
 	}
 	return oneLine(s)
@@ -92,15 +96,15 @@ func rerunLine(m *gate.Migration) string {
 }
 
 // reruns are the lines of all migrations that were run again.
-func (m *model) reruns() string {
+func (m *model) reruns() []string {
 	var lines []string
 	for i := range m.obs.Migrations {
 		mig := &m.obs.Migrations[i]
 		if s := rerunLine(mig); s != "" {
-			lines = append(lines, clipLeft(oneLine(mig.Up.File), 80, m.glyph.ellipsis)+": "+s)
+			lines = append(lines, clipLeft(oneLine(mig.Up.File), 60, m.glyph.ellipsis)+": "+s)
 		}
 	}
-	return strings.Join(lines, "; ")
+	return lines
 }
 
 // algorithmNote gathers what a finding's evidence tells of the algorithm.

@@ -115,6 +115,11 @@ func (t *text) statementTable() {
 	if n := len(t.statements) - len(shown); n > 0 {
 		t.line("  %s not listed: the quickest ones; the JSON has them all", plural(int64(n), "statement"))
 	}
+	for _, again := range t.reruns() {
+		for i, l := range wrap(again, t.opt.Width-4) {
+			t.line("%s%s", strings.Repeat("  ", 1+min(i, 1)), l)
+		}
+	}
 }
 
 func (t *text) migrationLine(m *gate.Migration) string {
@@ -125,11 +130,7 @@ func (t *text) migrationLine(m *gate.Migration) string {
 	case m.Apply.Failure != nil && m.Apply.Failure.Statement < 0:
 		return s + "  " + t.paint(red, "failed at COMMIT")
 	case m.Apply.Failure != nil:
-		s += "  " + t.paint(red, "failed")
-		if again := rerunLine(m); again != "" {
-			s += "; " + again
-		}
-		return s
+		return s + "  " + t.paint(red, "failed")
 	}
 	return s + "  " + duration(m.Apply.MS)
 }

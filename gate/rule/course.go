@@ -49,15 +49,7 @@ func (c *change) addCourse(evidence map[string]any, h hold) {
 	if h.WaitedMS > 0 {
 		evidence["waited_ms"] = h.WaitedMS
 	}
-	if phases := c.phasesOf(h.LockWindow); len(phases) > 1 {
-		listed := []map[string]any{}
-		for _, p := range phases {
-			listed = append(listed, map[string]any{
-				"mode": p.Mode, "blocks": blocking(p), "at_least_ms": p.AtLeastMS, "at_most_ms": p.AtMostMS, "witness": p.Witness,
-			})
-		}
-		evidence["phases"] = listed
-	}
+	addPhases(evidence, c.phasesOf(h.LockWindow))
 	if role := c.role(h.LockWindow); role != "" {
 		evidence["role"] = role
 	}
@@ -74,6 +66,20 @@ func (c *change) phasesOf(w gate.LockWindow) []gate.LockWindow {
 		}
 	}
 	return nil
+}
+
+// addPhases lists the locks of a stretch, where there is more than one.
+func addPhases(evidence map[string]any, phases []gate.LockWindow) {
+	if len(phases) < 2 {
+		return
+	}
+	listed := []map[string]any{}
+	for _, p := range phases {
+		listed = append(listed, map[string]any{
+			"mode": p.Mode, "blocks": blocking(p), "at_least_ms": p.AtLeastMS, "at_most_ms": p.AtMostMS, "witness": p.Witness,
+		})
+	}
+	evidence["phases"] = listed
 }
 
 func modesOf(windows []gate.LockWindow) []string {

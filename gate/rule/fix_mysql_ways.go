@@ -114,27 +114,42 @@ func (f mysqlFixes) setType(a migration.Action, before string) string {
 	if a.Schema != "" {
 		insert, update = f.ident(a.Schema)+"."+insert, f.ident(a.Schema)+"."+update
 	}
-	key := f.keyOf(a.Schema, a.Name)
 	return "-- 1. a new column beside the old one, NULL at first; two triggers fill it from here on\n" +
+		"-- (with binary logging, triggers want log_bin_trust_function_creators=1 on the server)\n" +
 		"ALTER TABLE " + table + " ADD COLUMN " + next + " " + typ + " NULL, ALGORITHM=INSTANT;\n" +
 		"CREATE TRIGGER " + insert + " BEFORE INSERT ON " + table + " FOR EACH ROW SET NEW." + next + " = NEW." + old + ";\n" +
 		"CREATE TRIGGER " + update + " BEFORE UPDATE ON " + table + " FOR EACH ROW SET NEW." + next + " = NEW." + old + ";\n" +
-		"-- 2. the rows that are there, batch by batch, until the last key: each statement a transaction of its own\n" +
-		"UPDATE " + table + " SET " + next + " = " + old + " WHERE " + key + " BETWEEN 1 AND 5000;\n" +
+		f.backfill(a, column, next+" = "+old, next+" IS NULL AND "+old+" IS NOT NULL") +
 		"-- 3. give " + clipTo(column, "_new") + " what " + before + " has (NOT NULL, default, indexes), then swap them in a moment\n" +
 		"DROP TRIGGER " + insert + ";\nDROP TRIGGER " + update + ";\n" +
 		"ALTER TABLE " + table + " RENAME COLUMN " + old + " TO " + aside + ", RENAME COLUMN " + next + " TO " + f.ident(column) +
 		", ALGORITHM=INPLACE, LOCK=NONE;"
 }
 
-// keyOf is the column batches go by: id where the table has it, else the
-// first, which a primary key mostly begins with.
-func (f mysqlFixes) keyOf(schema, table string) string {
-	columns, _ := columnsOf(f.BaselineColumns, schema, table)
-	if len(columns) == 0 || slices.Contains(columns, "id") {
-		return f.ident("id")
+// backfill is a routine that walks the table in batches, each a transaction of
+// its own: by id where the table has one, which reads each row once, else by
+// what is still to do.
+func (f mysqlFixes) backfill(a migration.Action, column, set, where string) string {
+	table, routine := f.qname(a.Schema, a.Name), f.qname(a.Schema, clipTo(a.Name+"_"+column, "_fill"))
+	head := "-- 2. the rows that are there, in batches"
+	body := "  REPEAT\n    UPDATE " + table + " SET " + set + " WHERE " + where + " LIMIT 5000;\n  UNTIL ROW_COUNT() = 0 END REPEAT;\n"
+	if columns, known := columnsOf(f.BaselineColumns, a.Schema, a.Name); !known || slices.Contains(columns, "id") {
+		body = "  SET @backfill_from = (SELECT MIN(id) FROM " + table + ");\n" +
+			"  WHILE @backfill_from IS NOT NULL DO\n" +
+			"    SET @backfill_to = (SELECT id FROM " + table + " WHERE id > @backfill_from ORDER BY id LIMIT 4999, 1);\n" +
+			"    IF @backfill_to IS NULL THEN\n" +
+			"      UPDATE " + table + " SET " + set + " WHERE id >= @backfill_from AND " + where + ";\n" +
+			"    ELSE\n" +
+			"      UPDATE " + table + " SET " + set + " WHERE id >= @backfill_from AND id < @backfill_to AND " + where + ";\n" +
+			"    END IF;\n    SET @backfill_from = @backfill_to;\n  END WHILE;\n"
+	} else {
+		head += " (quicker by its primary key, range by range)"
 	}
-	return f.ident(columns[0])
+	create := statementBlock(f.Layout, "CREATE PROCEDURE "+routine+"()\nBEGIN\n"+body+"END;")
+	if f.Layout == "goose" {
+		head += ", in a file of its own\n-- +goose NO TRANSACTION"
+	}
+	return head + "\n" + create + "\nCALL " + routine + "();\nDROP PROCEDURE " + routine + ";\n"
 }
 
 var storedWord = regexp.MustCompile(`(?i)\b(STORED|PERSISTENT)\b`)

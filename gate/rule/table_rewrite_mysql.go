@@ -61,6 +61,7 @@ func (c *change) rebuilt(m, s int, st migration.Statement, run gate.StatementRun
 	if known {
 		f.Evidence["mode"], f.Evidence["blocks"] = writes.Mode, blocking(writes)
 		f.Evidence["at_least_ms"], f.Evidence["at_most_ms"], f.Evidence["witness"] = writes.AtLeastMS, writes.AtMostMS, writes.Witness
+		addPhases(f.Evidence, c.phasesOf(writes))
 	}
 	f.Message += c.stalls(d, m, s, blocked)
 	addDDL(f.Evidence, d)
