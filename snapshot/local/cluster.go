@@ -32,6 +32,9 @@ type cluster struct {
 	password string
 	timeout  time.Duration // of a start
 	without  string        // a library that was to be preloaded and is not there
+
+	templates templates
+	template  string // what the first data directory was copied from, "" for nothing
 }
 
 func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (_ *snapshot.Target, err error) {
@@ -73,6 +76,9 @@ func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snaps
 	}
 	port, err := c.start(ctx, snapshot.FirstInstance, spec.Settings)
 	if err != nil {
+		if c.template != "" && ctx.Err() == nil { // damaged, perhaps: never twice
+			_ = os.RemoveAll(c.template)
+		}
 		return nil, err
 	}
 	return m.target(c, port, rec, offer.Detail), nil
@@ -86,7 +92,7 @@ func (m *machine) startTimeout() time.Duration {
 }
 
 func (m *machine) cluster(s scratch, p *product, rec record, password string) *cluster {
-	return &cluster{scratch: s, product: p, release: rec.Version, bin: rec.Bin, as: user(p), password: password, timeout: m.startTimeout()}
+	return &cluster{scratch: s, product: p, release: rec.Version, bin: rec.Bin, as: user(p), password: password, timeout: m.startTimeout(), templates: templates(m.opt.Templates)}
 }
 
 func (m *machine) target(c *cluster, port int, rec record, detail string) *snapshot.Target {

@@ -32,6 +32,11 @@ type Options struct {
 	// Bins are more directories of server binaries, looked at before all
 	// others.
 	Bins []string
+	// Templates is a directory of this user's alone that keeps freshly
+	// initialised data directories of MySQL and MariaDB between runs (about 75
+	// MB for each version and set of settings), which saves two seconds of a
+	// start; "" for none.
+	Templates string
 	// StartTimeout bounds initialisation and the first start together, and each
 	// later start of an instance; 0 means a minute.
 	StartTimeout time.Duration

@@ -19,11 +19,20 @@ const lockPlugin = "metadata_lock_info"
 
 // mariadb is MariaDB, whose programs have names of their own since 10.5.
 func mariadb() *product {
+	// Where MySQL takes NULL for nowhere, MariaDB wants a directory: one that
+	// its user may not enter.
+	nowhere := func(c *cluster) string { return "--secure-file-priv=" + c.file("nowhere") }
 	p := mysqld(
+		func(ctx context.Context, c *cluster) error {
+			script, err := bootstrap(layoutOf(c.bin))
+			if err != nil {
+				return err
+			}
+			return c.prepare(ctx, snapshot.FirstInstance, bytes.NewReader(script), []string{nowhere(c)},
+				"--bootstrap", "--log-warnings=0", "--enforce-storage-engine=", "--net-buffer-length=16K")
+		},
 		func(c *cluster) []string {
-			// Where MySQL takes NULL for nowhere, MariaDB wants a directory:
-			// one that its user may not enter.
-			own := []string{"--secure-file-priv=" + c.file("nowhere")}
+			own := []string{nowhere(c)}
 			if hasLockPlugin(layoutOf(c.bin)) {
 				own = append(own, "--plugin-load-add="+lockPlugin)
 			}
@@ -45,7 +54,7 @@ func mariadb() *product {
 	)
 	p.engine, p.name = snapshot.MariaDB, "MariaDB"
 	p.programs = [][]string{{"mariadbd"}, {"mysqld"}}
-	p.wanted = "mariadb-server-core and mariadb-client-core (Debian, Ubuntu), mariadb-server (Red Hat) or mariadb (Homebrew)"
+	p.wanted = "mariadb-server (Debian, Ubuntu, Red Hat; its -core packages lack the plugin " + lockPlugin + ") or mariadb (Homebrew)"
 	p.places = slices.Concat([]string{
 		"/opt/homebrew/opt/mariadb*/bin", "/usr/local/opt/mariadb*/bin", "/home/linuxbrew/.linuxbrew/opt/mariadb*/bin", // Homebrew
 		"/usr/local/mariadb*/bin", "/opt/mariadb*/bin", "/usr/local/mysql*/bin", // tarballs
@@ -61,24 +70,6 @@ func mariadb() *product {
 			return ""
 		}
 		return " (its plugin " + lockPlugin + " is not installed: locks of DDL cannot be measured)"
-	}
-	p.initialise = func(ctx context.Context, c *cluster) error {
-		if err := c.directories(snapshot.FirstInstance); err != nil {
-			return err
-		}
-		if err := os.Mkdir(c.file("nowhere"), 0); err != nil {
-			return err
-		}
-		script, err := bootstrap(layoutOf(c.bin))
-		if err != nil {
-			return err
-		}
-		err = c.prepare(ctx, snapshot.FirstInstance, bytes.NewReader(script), []string{"--secure-file-priv=" + c.file("nowhere")},
-			"--bootstrap", "--log-warnings=0", "--enforce-storage-engine=", "--net-buffer-length=16K")
-		if err != nil {
-			return err
-		}
-		return c.secrets(true)
 	}
 	return p
 }

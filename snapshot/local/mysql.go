@@ -12,12 +12,15 @@ import (
 func mysql() *product {
 	own := []string{"--loose-mysqlx=OFF", "--secure-file-priv=NULL"}
 	p := mysqld(
+		func(ctx context.Context, c *cluster) error {
+			return c.prepare(ctx, snapshot.FirstInstance, nil, own, "--initialize-insecure")
+		},
 		func(*cluster) []string { return own },
 		func(program string) []string { return []string{program} },
 	)
 	p.engine, p.name = snapshot.MySQL, "MySQL"
 	p.programs = [][]string{{"mysqld"}}
-	p.wanted = "mysql-server-core (Debian, Ubuntu: mysql-server-core-8.0 and mysql-client), mysql-server (Red Hat) or mysql (Homebrew)"
+	p.wanted = "mysql-server-core and mysql-client-core (Debian unstable; on Ubuntu with -8.0 or -8.4), mysql-server (Red Hat) or mysql (Homebrew)"
 	p.places = slices.Concat([]string{
 		"/opt/homebrew/opt/mysql*/bin", "/usr/local/opt/mysql*/bin", "/home/linuxbrew/.linuxbrew/opt/mysql*/bin", // Homebrew
 		"/usr/local/mysql*/bin", "/opt/mysql*/bin", // tarballs, and macOS's installer
@@ -28,15 +31,6 @@ func mysql() *product {
 			return version
 		}
 		return ""
-	}
-	p.initialise = func(ctx context.Context, c *cluster) error {
-		if err := c.directories(snapshot.FirstInstance); err != nil {
-			return err
-		}
-		if err := c.prepare(ctx, snapshot.FirstInstance, nil, own, "--initialize-insecure"); err != nil {
-			return err
-		}
-		return c.secrets(true)
 	}
 	return p
 }

@@ -165,3 +165,78 @@ func TestMySQLSaysWhyItDoesNotStart(t *testing.T) {
 		})
 	}
 }
+
+func TestMySQLFromATemplate(t *testing.T) {
+	for _, flavour := range snapshottest.MySQLFlavours(t) {
+		t.Run(flavour, func(t *testing.T) {
+			root := scratch(t)
+			dir := filepath.Join(root, "initialised")
+			opt := snapshottest.MySQLOptions()
+			opt.Scratch, opt.Templates = root, dir
+			p := local.New(opt)
+			_, spec := mysqlProvisioner(t, flavour, root)
+			kept := func() string {
+				names, _ := filepath.Glob(dir + "/*")
+				return strings.Join(names, " ")
+			}
+			provision := func() (*snapshot.Target, string) {
+				target, err := p.Provision(t.Context(), spec, p.Offer(t.Context(), spec))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = target.Close(t.Context()) })
+				uuid := "none"
+				if spec.Engine == snapshot.MySQL {
+					if err := open(t, target, target.Port).QueryRow("select @@server_uuid").Scan(&uuid); err != nil {
+						t.Fatal(err)
+					}
+				} else if err := open(t, target, target.Port).Ping(); err != nil {
+					t.Fatal(err)
+				}
+				return target, uuid
+			}
+			first, a := provision()
+			template := kept()
+			if strings.Contains(template, " ") || template == "" {
+				t.Fatalf("kept %q", template)
+			}
+			spec.Settings["max_connections"] = "44" // is up to each start
+			second, b := provision()
+			if kept() != template {
+				t.Errorf("kept %q, and then %q", template, kept())
+			}
+			var n int
+			if err := open(t, second, second.Port).QueryRow("select @@max_connections").Scan(&n); err != nil || n != 44 {
+				t.Errorf("max_connections %d, %v", n, err)
+			}
+			if a == b && a != "none" {
+				t.Errorf("two servers are both %s", a)
+			}
+			stranger := *second
+			stranger.Password = first.Password
+			if err := open(t, &stranger, second.Port).Ping(); err == nil {
+				t.Error("one server's password is another's too")
+			}
+
+			// A damaged one costs one run, not all that follow.
+			if err := os.Truncate(filepath.Join(template, "ibdata1"), 4096); err != nil {
+				t.Fatal(err)
+			}
+			if target, err := p.Provision(t.Context(), spec, p.Offer(t.Context(), spec)); err == nil {
+				_ = target.Close(t.Context())
+				t.Error("started from a damaged template")
+			}
+			provision()
+			if err := os.Chmod(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(template); err != nil {
+				t.Fatal(err)
+			}
+			provision() // and leaves alone what others can write to
+			if kept() != "" {
+				t.Errorf("kept %q where everybody can write", kept())
+			}
+		})
+	}
+}

@@ -19,9 +19,10 @@ import (
 )
 
 // mysqld is what MySQL and MariaDB share: a server for each data directory,
-// told everything on its command line. own are arguments that only one of them
-// knows, aliases the client programs that it calls by another name.
-func mysqld(own func(*cluster) []string, aliases func(program string) []string) *product {
+// told everything on its command line. initialise makes the system tables, own
+// are arguments that only one of the two knows, aliases the names that it has
+// for a client program.
+func mysqld(initialise func(context.Context, *cluster) error, own func(*cluster) []string, aliases func(program string) []string) *product {
 	return &product{
 		admin:    "root",
 		accounts: []string{"mysql", "nobody"},
@@ -31,6 +32,29 @@ func mysqld(own func(*cluster) []string, aliases func(program string) []string) 
 		data:     func(instance string) string { return "data/" + instance },
 		log:      func(instance string) string { return instance + ".log" },
 		lacks:    func(string) string { return "" },
+		initialise: func(ctx context.Context, c *cluster) error {
+			if err := c.directories(); err != nil {
+				return err
+			}
+			rec, err := c.read()
+			if err != nil {
+				return err
+			}
+			data := c.file(c.data(snapshot.FirstInstance))
+			template := c.templates.of(c.server(c.bin), rec.Settings)
+			if c.templates.take(ctx, template, data, c.as) {
+				c.template = template
+				return c.secrets()
+			}
+			if err := c.directory(data); err != nil {
+				return err
+			}
+			if err := initialise(ctx, c); err != nil {
+				return err
+			}
+			c.templates.keep(ctx, template, data)
+			return c.secrets()
+		},
 		arguments: func(c *cluster, instance string, port int, settings map[string]string) ([]string, error) {
 			args := c.common(instance, settings, own(c))
 			args = append(args,
@@ -52,11 +76,12 @@ func mysqld(own func(*cluster) []string, aliases func(program string) []string) 
 		},
 		client: func(c *cluster, port int, program string, args []string) (names, all, env []string) {
 			env = []string{"MYSQL_HOST=" + loopback, "MYSQL_TCP_PORT=" + strconv.Itoa(port), "MYSQL_PWD=" + c.password}
-			if !strings.HasPrefix(program, "mysql") && !strings.HasPrefix(program, "maria") && !strings.HasPrefix(program, "my") {
+			if !strings.HasPrefix(program, "my") && !strings.HasPrefix(program, "mariadb") {
 				return []string{program}, args, env
 			}
-			// The one option file says it all: neither the machine's nor a
-			// user's own may send a program elsewhere. A later --port wins.
+			// All of the products' own, and mydumper. The one option file says
+			// it all: neither the machine's nor a user's own may send a program
+			// elsewhere. A later --port wins.
 			return aliases(program), append([]string{"--defaults-file=" + c.file("sock/client.cnf"), "--port=" + strconv.Itoa(port)}, args...), env
 		},
 		beside: func(bin string) []string {
@@ -69,11 +94,9 @@ func mysqld(own func(*cluster) []string, aliases func(program string) []string) 
 const initFile = "sock/init.sql"
 
 // secrets writes what the server and client programs read the password from.
-func (c *cluster) secrets(first bool) error {
-	if first {
-		if _, err := c.secret(filepath.Base(initFile), "ALTER USER '"+c.admin+"'@'localhost' IDENTIFIED BY '"+c.password+"';\n"); err != nil {
-			return err
-		}
+func (c *cluster) secrets() error {
+	if _, err := c.secret(filepath.Base(initFile), "ALTER USER '"+c.admin+"'@'localhost' IDENTIFIED BY '"+c.password+"';\n"); err != nil {
+		return err
 	}
 	options := "[client]\nhost=" + loopback + "\nuser=" + c.admin + "\npassword=" + c.password + "\n"
 	if c.engine == snapshot.MySQL {
@@ -104,18 +127,21 @@ func (c *cluster) common(instance string, settings map[string]string, own []stri
 		[]string{"--datadir=" + c.file(c.data(instance)), "--tmpdir=" + c.file("tmp")}, own)
 }
 
-// directories makes what mysqld wants to find: the first instance's data
-// directory, and one for temporary files.
-func (c *cluster) directories(instance string) error {
-	for _, dir := range []string{c.file(c.data(instance)), c.file("tmp")} {
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			return err
-		}
-		if err := c.own(dir); err != nil {
-			return err
-		}
+// directories makes what every server of these finds beside its data: a place
+// for temporary files, and one that nobody may enter.
+func (c *cluster) directories() error {
+	if err := os.Mkdir(c.file("nowhere"), 0); err != nil {
+		return err
 	}
-	return nil
+	return c.directory(c.file("tmp"))
+}
+
+// directory makes one of the server's user.
+func (c *cluster) directory(path string) error {
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return err
+	}
+	return c.own(path)
 }
 
 // prepare runs the server program once to make a data directory.
@@ -125,6 +151,7 @@ func (c *cluster) prepare(ctx context.Context, instance string, stdin io.Reader,
 		return err
 	}
 	program := c.server(c.bin)
+	args = append(args, "--loose-innodb-redo-log-capacity=16M", "--loose-innodb-log-file-size=16M") // it grows at the first start
 	cmd := c.command(ctx, program, append(c.common(instance, rec.Settings, own), args...)...)
 	cmd.Dir = c.file(c.data(instance))
 	cmd.Stdin = stdin

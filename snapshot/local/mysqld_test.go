@@ -158,7 +158,7 @@ func TestOffersOfMySQL(t *testing.T) {
 
 func TestNothingPrebuiltOfMySQL(t *testing.T) {
 	p := NewEmbedded(EmbeddedOptions{Cache: t.TempDir()})
-	for engine, want := range map[string]string{"mysql": "install mysql-server-core", "mariadb": "install mariadb-server-core"} {
+	for engine, want := range map[string]string{"mysql": "install mysql-server-core", "mariadb": "install mariadb-server"} {
 		if o := p.Offer(t.Context(), snapshot.Spec{Engine: engine}); o.OK || !strings.Contains(o.Detail, want) || !strings.Contains(o.Detail, "Docker engine") {
 			t.Errorf("%s: %+v", engine, o)
 		}

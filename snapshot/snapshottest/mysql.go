@@ -128,7 +128,11 @@ func MySQLOptions() local.Options {
 	for _, engine := range []string{snapshot.MySQL, snapshot.MariaDB} {
 		bins = append(bins, filepath.Join(unpacked, engine, "usr/sbin"))
 	}
-	return local.Options{Path: os.Getenv("PATH"), Bins: bins, StartTimeout: 2 * time.Minute}
+	cache, _ := os.UserCacheDir() // "" is as good as an error here
+	return local.Options{
+		Path: os.Getenv("PATH"), Bins: bins, StartTimeout: 2 * time.Minute,
+		Templates: filepath.Join(local.CacheDir(cache), "initialised"),
+	}
 }
 
 // MySQLSettings are fit for a throw-away server, with little memory: tests of
