@@ -41,6 +41,7 @@ func TestMeaning(t *testing.T) {
 		{"LOCK TABLES", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)", "UNLOCK TABLES"), "implicit commit, open | autocommit, open | " + auto, "100"},
 		{"LOCK TABLES to the end", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)"), "implicit commit, open | autocommit, open; UNLOCK TABLES", "100"},
 		{"LOCK TABLES and a failure", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)", "INSERT INTO b (id) VALUES (3)"), "implicit commit, open | autocommit, open | " + auto + " E1100 kept", "100"},
+		{"UNLOCK TABLES of nothing", script("BEGIN", "INSERT INTO a (id) VALUES (100)", "UNLOCK TABLES", "ROLLBACK"), open + " | " + open + " | " + open + " | " + over, ""},
 		{"wrapped", wrapped("INSERT INTO a (id) VALUES (100)", "INSERT INTO a (id) VALUES (101)"), open + " | " + open + "; COMMIT", "100,101"},
 		{"wrapped, a failure undoes all", wrapped("INSERT INTO a (id) VALUES (100)", "INSERT INTO a (id) VALUES (1)"), open + " | " + over + " E1062", ""},
 		{"wrapped, DDL ends the transaction", wrapped("INSERT INTO a (id) VALUES (100)", "ALTER TABLE a ADD c int", "INSERT INTO a (id) VALUES (101)", "INSERT INTO a (id) VALUES (1)"), open + " | " + ddl + " | " + auto + " | " + auto + " E1062", "100,101"},

@@ -8,6 +8,7 @@ import (
 	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/observe/sessiontest"
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 // big has 20 000 rows, two secondary indexes, and a child table.
@@ -164,4 +165,23 @@ func withoutRows(fill string) string {
 		}
 	}
 	return strings.Join(kept, ";\n")
+}
+
+// TestWithoutRecords: a MariaDB that runs without performance_schema shows
+// less, and what it does not show is not made up.
+func TestWithoutRecords(t *testing.T) {
+	server := snapshottest.MySQLAlone(t, snapshot.MariaDB, map[string]string{"performance_schema": "OFF"})
+	l := newLab(t, server, Options{MariaDB: true}, ten+big)
+	steps := walk(t, l.open(), script("ALTER TABLE big MODIFY a bigint", "ALTER TABLE big FORCE", "ALTER TABLE big ADD INDEX (d)", "ALTER TABLE big ADD c int",
+		"ALTER TABLE big COMMENT 'x'", "BEGIN", "INSERT INTO child (id) VALUES (1)", "ALTER TABLE child ADD id int"))
+	var got []string
+	for _, s := range steps {
+		got = append(got, short(s.Facts.DDL))
+	}
+	if want := "COPY rebuild| rebuild||INSTANT||none|none|none"; strings.Join(got, "|") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, "|"), want)
+	}
+	if last := steps[len(steps)-1].Result; last.Failure == nil || !last.Committed {
+		t.Errorf("a transaction committed by DDL that fails: %+v", last)
+	}
 }

@@ -146,10 +146,12 @@ func ends(st *migration.Statement, tokens []token) bool {
 // commits reports whether the server commits before and after the statement
 // (MySQL manual, "Statements That Cause an Implicit Commit").
 func commits(st *migration.Statement, tokens []token) bool {
-	if st.Facts.ImplicitCommit {
+	switch {
+	case starts(tokens, "UNLOCK"): // only what LOCK TABLES had locked, of which the session keeps account
+		return false
+	case st.Facts.ImplicitCommit:
 		return true
-	}
-	if len(tokens) == 0 {
+	case len(tokens) == 0:
 		return false
 	}
 	switch tokens[0].word {
