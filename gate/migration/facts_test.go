@@ -74,7 +74,8 @@ func showFlags(f Facts) string {
 	}{
 		{!f.Analysed, "not analysed (" + f.NotAnalysed + ")"}, {f.NoOp, "no-op"},
 		{f.NoBlock, "no block"}, {f.MayCommit, "may commit"}, {f.NeedsBlock, "needs block"}, {f.CopyFromStdin, "copy data"},
-		{f.Concurrently, "concurrently"}, {f.Control != "", "control " + string(f.Control)},
+		{f.Concurrently, "concurrently"}, {f.ImplicitCommit, "commits"},
+		{f.Algorithm != "", "algorithm " + f.Algorithm}, {f.Lock != "", "lock " + f.Lock}, {f.Control != "", "control " + string(f.Control)},
 	} {
 		if flag.on {
 			s += " [" + flag.name + "]"

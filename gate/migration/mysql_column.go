@@ -77,11 +77,54 @@ func (t myTable) dataType(c *myColumn, i, j int) int {
 		}
 		break
 	}
-	c.Type = b.String()
+	c.Type = canonicalType(b.String())
 	if word == "serial" {
 		t.serial(c, i-1)
 	}
 	return i
+}
+
+// typeNames are the catalogue's names of types that have several.
+var typeNames = map[string]string{
+	"integer": "int", "int4": "int", "middleint": "mediumint", "int3": "mediumint", "int8": "bigint", "int2": "smallint", "int1": "tinyint",
+	"dec": "decimal", "numeric": "decimal", "fixed": "decimal", "double precision": "double", "real": "double", "float8": "double", "float4": "float",
+	"bool": "tinyint(1)", "boolean": "tinyint(1)", "char": "char(1)", "character": "char", "nchar": "char", "national char": "char", "national character": "char",
+	"char varying": "varchar", "character varying": "varchar", "varcharacter": "varchar", "nvarchar": "varchar", "national varchar": "varchar", "national char varying": "varchar",
+	"long": "mediumtext", "long varchar": "mediumtext", "long text": "mediumtext", "long varbinary": "mediumblob", "bit": "bit(1)", "binary": "binary(1)",
+	"decimal": "decimal(10,0)", "serial": "bigint unsigned",
+}
+
+// canonicalType spells a type as COLUMN_TYPE does: one name for each, the
+// lengths that go without saying, and no display width of whole numbers (which
+// MySQL dropped in 8.0.19, but for tinyint(1)).
+func canonicalType(s string) string {
+	name, rest := s, ""
+	if i := strings.IndexByte(s, '('); i >= 0 {
+		name, rest = s[:i], s[i:]
+	} else {
+		for _, word := range []string{" unsigned", " signed", " zerofill"} {
+			if i := strings.Index(name, word); i >= 0 {
+				name, rest = name[:i], name[i:]+rest
+			}
+		}
+	}
+	if other, ok := typeNames[name]; ok && !(strings.HasPrefix(rest, "(") && strings.HasSuffix(other, ")")) {
+		name = other
+	}
+	if _, again := typeNames[name]; again && !strings.HasPrefix(rest, "(") {
+		name = typeNames[name]
+	}
+	rest = strings.ReplaceAll(rest, " signed", "")
+	if strings.HasSuffix(name, "int") && strings.HasPrefix(rest, "(") && !strings.Contains(rest, "zerofill") && name+rest != "tinyint(1)" {
+		rest = rest[strings.IndexByte(rest, ')')+1:]
+	}
+	if strings.HasSuffix(rest, "zerofill") && !strings.Contains(rest, "unsigned") {
+		rest = strings.Replace(rest, " zerofill", " unsigned zerofill", 1)
+	}
+	if name == "decimal" && strings.HasPrefix(rest, "(") && !strings.Contains(rest, ",") {
+		rest = strings.Replace(rest, ")", ",0)", 1)
+	}
+	return name + rest
 }
 
 // serial is short for NOT NULL AUTO_INCREMENT UNIQUE.

@@ -116,7 +116,7 @@ func (a *myAnalyser) analyseTexts(i, j int, within string) *prepared {
 		if src, err := splitMySQL(&source{text: t.text, marks: lineMarks(t.text, 0)}, a.p.dialect == MariaDB, newModes("")); err == nil && len(src) > 0 {
 			sub := src[0].words(t.text)
 			kind := sub.kind()
-			p.facts.ImplicitCommit = p.facts.ImplicitCommit || commits(kind, temporary(sub))
+			p.facts.ImplicitCommit = p.facts.ImplicitCommit || commits(kind, temporary(sub), a.p.dialect == MariaDB)
 			online := myAnalyser{facts: &Facts{Kind: kind}}
 			online.online(sub)
 			if online.facts.Algorithm != "" || online.facts.Lock != "" {

@@ -56,6 +56,9 @@ func (a *myAnalyser) statement() {
 	if kind == "CREATE TABLE" && a.tableQuery() > 0 {
 		kind = "CREATE TABLE AS"
 	}
+	if a.p.dialect == MariaDB && outsideRoutine(a.w) {
+		kind = compound
+	}
 	if a.top {
 		a.flags(kind)
 	}
@@ -75,10 +78,10 @@ func (a *myAnalyser) flags(kind string) {
 	if f.Kind == "" {
 		f.Kind = strings.ToUpper(a.w.render(0, 1))
 	}
-	f.ImplicitCommit = commits(kind, temporary(a.w))
+	f.ImplicitCommit = commits(kind, temporary(a.w), a.p.dialect == MariaDB)
 	a.control(a.w)
 	a.online(a.w)
-	f.MayCommit = kind == "CALL" || kind == "BEGIN NOT ATOMIC"
+	f.MayCommit = kind == "CALL" || kind == compound
 	f.NoOp = isConstantQuery(a.w)
 }
 
@@ -160,8 +163,10 @@ func (a *myAnalyser) ddl(kind string) bool {
 		a.alterTable()
 	case "CREATE INDEX":
 		a.createIndex()
-	case "CREATE PROCEDURE", "CREATE FUNCTION", "CREATE TRIGGER", "CREATE EVENT", "ALTER EVENT", "BEGIN NOT ATOMIC":
+	case "CREATE PROCEDURE", "CREATE FUNCTION", "CREATE TRIGGER", "CREATE EVENT", "ALTER EVENT":
 		a.stored(kind)
+	case compound:
+		a.body("BLOCK", a.within)
 	case "CREATE VIEW", "ALTER VIEW":
 		a.view()
 	case "DROP INDEX":
@@ -239,14 +244,13 @@ func (a *myAnalyser) other(verb, object string) {
 			act.Schema, act.Name = "", strings.ReplaceAll(w.render(e[0], end), "'", "")
 		default:
 			act.Schema, act.Name, _ = w.name(e[0])
+			if e[0] < len(w.toks) && w.toks[e[0]].kind == tokNumber {
+				act.Name = w.at(e[0]) // of a spatial reference system
+			}
 		}
 		if act.Name == "" && object != "INSTANCE" && !(verb == "ALTER" && object == "DATABASE") {
 			a.strange(e[0])
 			continue
-		}
-		if object == "TRIGGER" {
-			// Its table is not said.
-			act.Part = ""
 		}
 		a.add(e[0], act)
 	}

@@ -26,6 +26,9 @@ func (w myWords) object(i int) (string, int) {
 	return "", i
 }
 
+// compound is the kind of MariaDB's blocks outside of routines.
+const compound = "BEGIN NOT ATOMIC"
+
 // kind names the statement as the manual's heading does.
 func (w myWords) kind() string {
 	first, second := w.at(0), w.at(1)
@@ -67,7 +70,7 @@ func (w myWords) kind() string {
 		}
 	case "BEGIN":
 		if second == "NOT" {
-			return "BEGIN NOT ATOMIC"
+			return compound
 		}
 	case "SET":
 		switch {
@@ -91,9 +94,9 @@ func (w myWords) kind() string {
 }
 
 // commits lists what ends the open transaction (manual, "Statements That Cause
-// an Implicit Commit"; MariaDB's list is the same), by kind. SET autocommit=1
-// is seen where SET is.
-func commits(kind string, temporary bool) bool {
+// an Implicit Commit"), by kind. MariaDB 10.11 was seen to leave out what
+// concerns MyISAM's key caches. SET autocommit=1 is seen where SET is.
+func commits(kind string, temporary, mariadb bool) bool {
 	verb, object, _ := strings.Cut(kind, " ")
 	switch verb {
 	case "CREATE", "DROP":
@@ -102,14 +105,16 @@ func commits(kind string, temporary bool) bool {
 			return !temporary
 		}
 		return object != ""
-	case "ALTER", "RENAME", "TRUNCATE", "GRANT", "REVOKE", "FLUSH", "LOCK", "CACHE", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "BEGIN", "STOP", "CHANGE":
-		return kind != "BEGIN NOT ATOMIC" && kind != "ALTER INSTANCE"
+	case "ALTER", "RENAME", "TRUNCATE", "GRANT", "REVOKE", "FLUSH", "LOCK", "BEGIN", "STOP", "CHANGE":
+		return kind != compound && kind != "ALTER INSTANCE"
+	case "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK":
+		return object == "TABLE"
 	case "START", "INSTALL", "UNINSTALL":
 		return true
 	case "UNLOCK":
 		return object == "TABLES"
-	case "LOAD":
-		return object == "INDEX"
+	case "LOAD", "CACHE":
+		return object == "INDEX" && !mariadb
 	case "RESET":
 		return object != "PERSIST"
 	case "SET":
@@ -143,9 +148,10 @@ func (a *myAnalyser) control(w myWords) {
 			}
 			switch strings.ToUpper(w.ident(i)) {
 			case "0", "OFF", "FALSE":
-				f.Control = AutocommitOff
+				f.Control, a.p.autocommitOff = AutocommitOff, true
 			case "1", "ON", "TRUE", "DEFAULT":
-				f.Control, f.ImplicitCommit = AutocommitOn, true
+				// Where it is on already, the open transaction stays.
+				f.Control, f.ImplicitCommit, a.p.autocommitOff = AutocommitOn, a.p.autocommitOff, false
 			}
 		}
 	}

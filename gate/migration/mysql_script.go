@@ -13,11 +13,13 @@ type myParser struct {
 	// whatever follows a semicolon, and then runs nothing of it.
 	single bool
 
-	modes      *modes
-	variables  map[string][]assembled
-	prepared   map[string]*prepared
-	statements []Statement
-	calls      [][]string
+	modes *modes
+	// autocommitOff: a statement before turned autocommit off.
+	autocommitOff bool
+	variables     map[string][]assembled
+	prepared      map[string]*prepared
+	statements    []Statement
+	calls         [][]string
 }
 
 func newMyParser(opt Options, single bool) *myParser {
@@ -31,6 +33,9 @@ func (p *myParser) batch(src *source, n int) error {
 	pieces, err := splitMySQL(src, p.dialect == MariaDB, p.modes)
 	if err != nil {
 		return err
+	}
+	if len(pieces) == 0 && strings.Trim(src.text, "; \t\r\n\v\f") == "" {
+		p.empty(src, n)
 	}
 	if p.single && len(pieces) > 1 {
 		pieces = []myPiece{joined(pieces)}
@@ -47,6 +52,18 @@ func (p *myParser) batch(src *source, n int) error {
 		p.calls = append(p.calls, calls)
 	}
 	return nil
+}
+
+// empty adds the statement that a text without any is: the server answers
+// "query was empty" (1065), and the tool that sends it fails. A comment alone
+// is taken.
+func (p *myParser) empty(src *source, n int) {
+	off, line, col := src.position(0)
+	p.statements = append(p.statements, Statement{
+		File: src.file, Line: line, EndLine: line, Column: col, Offset: off, Batch: n,
+		Facts: Facts{Kind: "EMPTY", Analysed: true, NoOp: true},
+	})
+	p.calls = append(p.calls, nil)
 }
 
 // joined makes one piece of several that are sent as one statement.

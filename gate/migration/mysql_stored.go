@@ -8,9 +8,6 @@ func (a *myAnalyser) stored(kind string) {
 	verb, object, _ := strings.Cut(kind, " ")
 	act := Action{Verb: Create, Object: strings.ToLower(object)}
 	switch {
-	case kind == "BEGIN NOT ATOMIC":
-		a.body("BLOCK", a.within)
-		return
 	case verb == "ALTER":
 		act.Verb, act.Definition = Alter, w.render(0, len(w.toks))
 	case w.has(1, "OR", "REPLACE"):
@@ -67,17 +64,9 @@ func (a *myAnalyser) body(kind, within string) {
 	b.feed(w)
 	for _, s := range b.statements {
 		switch w.at(s[0]) {
-		case "DECLARE", "LEAVE", "ITERATE", "OPEN", "CLOSE", "FETCH", "SIGNAL", "RESIGNAL", "GET":
+		case "DECLARE", "LEAVE", "ITERATE", "OPEN", "CLOSE", "FETCH", "SIGNAL", "RESIGNAL", "GET", "RETURN":
 			continue
-		case "RETURN":
-			s[0]++
 		}
-		a.inner(s[0], s[1], within)
+		a.sub(s[0], s[1], within)
 	}
-}
-
-// inner analyses one statement of a body. A body runs under the mode it was
-// created with, and prepares texts as a script does.
-func (a *myAnalyser) inner(i, j int, within string) {
-	a.sub(i, j, within)
 }

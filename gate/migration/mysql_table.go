@@ -280,7 +280,7 @@ var tableOptions = map[string]bool{
 	"PAGE_COMPRESSED": true, "PAGE_COMPRESSION_LEVEL": true, "PAGE_CHECKSUM": true, "TRANSACTIONAL": true, "ENCRYPTED": true, "ENCRYPTION_KEY_ID": true, "SEQUENCE": true,
 	"IETF_QUOTES": true, "WITH": true, "WITHOUT": true, "PARTITION": true, "ALGORITHM": true, "LOCK": true, "FORCE": true, "SET": true, "BY": true, "SYSTEM": true, "VERSIONING": true,
 	"USING": true, "VISIBLE": true, "INVISIBLE": true, "PARSER": true, "BTREE": true, "HASH": true, "RTREE": true, "IGNORED": true, "NOT": true, "CLUSTERING": true,
-	"DIRECTORY": true, "DEFAULT_CHARSET": true, "NO": true, "LAST": true, "FIRST": true, "DISTANCE": true, "M": true,
+	"DIRECTORY": true, "DEFAULT_CHARSET": true, "NO": true, "LAST": true, "FIRST": true, "DISTANCE": true, "M": true, "WAIT": true, "NOWAIT": true,
 }
 
 // options looks whether only options stand between tokens i and j.
