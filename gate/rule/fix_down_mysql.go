@@ -58,7 +58,7 @@ func (f mysqlFixes) fill(table, column, typ string) string {
 		value = f.dialect().QuoteLiteral(t.members[0])
 	}
 	if _, large := myBytes[t.name]; large || t.family == myJSON {
-		value = map[bool]string{true: "('null')", false: "('')"}[t.family == myJSON]
+		value = map[bool]string{true: "(JSON_OBJECT())", false: "(CONCAT(''))"}[t.family == myJSON] // literals are refused
 	}
 	if value == "" {
 		return "ALTER TABLE " + table + " MODIFY COLUMN " + f.ident(column) + " " + typ + " NULL, ALGORITHM=INPLACE, LOCK=NONE;"

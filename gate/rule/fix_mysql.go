@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -160,21 +161,22 @@ func (f mysqlFixes) spelledOut(st migration.Statement, d gate.OnlineDDL) string 
 // withClause appends the clause to a statement: after a comma to ALTER TABLE,
 // after a blank to CREATE and DROP INDEX. INSTANT takes no LOCK.
 func (f mysqlFixes) withClause(st migration.Statement, algorithm, lock string) string {
-	var clauses []string
-	if st.Facts.Algorithm != algorithm {
-		clauses = append(clauses, "ALGORITHM="+algorithm)
-	}
-	if algorithm != "INSTANT" && lock != "" && st.Facts.Lock != lock {
+	clauses := []string{"ALGORITHM=" + algorithm}
+	if algorithm != "INSTANT" && lock != "" {
 		clauses = append(clauses, "LOCK="+lock)
 	}
-	if len(clauses) == 0 {
-		return f.quoteStatement(st)
-	}
 	switch {
+	case st.Facts.Kind == "DROP INDEX" && f.dialect() == migration.MariaDB:
+		// MariaDB's DROP INDEX takes no clause.
+		if a := firstTable(st); a.On != "" {
+			return "ALTER TABLE " + f.qname(splitName(a.On)) + " DROP INDEX " + ifExists(a.IfExists) + f.ident(a.Name) + ", " + strings.Join(clauses, ", ") + ";"
+		}
+		return f.quoteStatement(st)
 	case isIndexDDL(st):
-		st.SQL += " " + strings.Join(clauses, " ")
+		st.SQL = lastIndexClauses.ReplaceAllString(st.SQL, "") + " " + strings.Join(clauses, " ")
 	case st.Facts.Kind == "ALTER TABLE" && !lastWordTaken(st):
-		st.SQL += ", " + strings.Join(clauses, ", ")
+		// Said twice, the last one counts.
+		st.SQL = lastClauses.ReplaceAllString(st.SQL, "") + ", " + strings.Join(clauses, ", ")
 	case st.Facts.Kind == "OPTIMIZE TABLE" || st.Facts.Kind == "OPTIMIZE":
 		if a := firstTable(st); a.Name != "" {
 			return "ALTER TABLE " + f.qname(a.Schema, a.Name) + " FORCE, " + strings.Join(clauses, ", ") + ";"
@@ -185,6 +187,12 @@ func (f mysqlFixes) withClause(st migration.Statement, algorithm, lock string) s
 	}
 	return f.quoteStatement(st)
 }
+
+// Clauses at a statement's end, which others take the place of.
+var (
+	lastClauses      = regexp.MustCompile(`(?i)(\s*,\s*(ALGORITHM|LOCK)\s*=?\s*\w+)+\s*$`)
+	lastIndexClauses = regexp.MustCompile(`(?i)(\s+(ALGORITHM|LOCK)\s*=?\s*\w+)+\s*$`)
+)
 
 // lastWordTaken: the statement ends in a list that a comma would go on with,
 // or in partition options, which nothing may follow.
