@@ -39,7 +39,7 @@ start_local() {
   run "$bin/mysqld" "${options[@]}" --initialize-insecure >/dev/null 2>&1 || { cat "$socket/log" >&2; die 'mysqld --initialize-insecure did not succeed'; }
   run "$bin/mysqld" "${options[@]}" >/dev/null 2>&1 &
   server=$!
-  stop_server() { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; return 0; }
+  stop_server() { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
   sql() { run "$mysql" --no-defaults -uroot -S "$socket/s" "$@"; }
   dump() { run "$mysqldump" --no-defaults -uroot -S "$socket/s" "$@"; }
   mysql=$(client mysql) mysqldump=$(client mysqldump) || die "neither $bin nor the path has mysql and mysqldump"
