@@ -43,15 +43,8 @@ func MySQL(tb testing.TB, flavour string) *snapshot.Target {
 	if flavour == "" {
 		flavour = MySQLFlavours(tb)[0]
 	}
-	servers.Lock()
-	e := servers.byMajor[flavour]
-	if e == nil {
-		e = &entry{}
-		servers.byMajor[flavour] = e
-	}
-	servers.Unlock()
-	e.once.Do(func() { e.target, e.err = startMySQL(tb.Logf, flavour, MySQLSettings(flavour)) })
-	return mysqlOr(tb, flavour, e.target, e.err)
+	target, err := shared(flavour, func() (*snapshot.Target, error) { return startMySQL(tb.Logf, flavour, MySQLSettings(flavour)) })
+	return mysqlOr(tb, flavour, target, err)
 }
 
 // MySQLAlone starts a server of a flavour for one test, with settings that the

@@ -22,12 +22,12 @@ import (
 // ("15 17 18") names others.
 const defaultMajors = "15 18"
 
-// servers are shared by the tests of one process, one of each major: the
-// charter against package state is for what ships.
+// servers are shared by the tests of one process, one of each major or
+// flavour: the charter against package state is for what ships.
 var servers = struct {
 	sync.Mutex
-	byMajor map[string]*entry
-}{byMajor: map[string]*entry{}}
+	byName map[string]*entry
+}{byName: map[string]*entry{}}
 
 type entry struct {
 	once   sync.Once
@@ -49,12 +49,12 @@ func Main(m *testing.M) {
 	code := m.Run()
 	servers.Lock()
 	defer servers.Unlock()
-	for major, e := range servers.byMajor {
+	for name, e := range servers.byName {
 		if e.target == nil {
 			continue
 		}
 		if err := e.target.Close(context.Background()); err != nil {
-			fmt.Fprintf(os.Stderr, "snapshottest: stop PostgreSQL %s: %v\n", major, err)
+			fmt.Fprintf(os.Stderr, "snapshottest: stop %s: %v\n", name, err)
 			code = max(code, 1)
 		}
 	}
@@ -80,18 +80,24 @@ func Server(tb testing.TB, major string) *snapshot.Target {
 	if major == "" {
 		major = Majors(tb)[0]
 	}
+	target, err := shared("PostgreSQL "+major, func() (*snapshot.Target, error) { return start(tb.Logf, major, Settings()) })
+	if err != nil {
+		tb.Fatalf("no PostgreSQL %s for this test: %v\n(MG_TEST_MAJORS chooses the majors to test on, now %q)", major, err, Majors(tb))
+	}
+	return target
+}
+
+// shared starts a server at the first call of a name.
+func shared(name string, start func() (*snapshot.Target, error)) (*snapshot.Target, error) {
 	servers.Lock()
-	e := servers.byMajor[major]
+	e := servers.byName[name]
 	if e == nil {
 		e = &entry{}
-		servers.byMajor[major] = e
+		servers.byName[name] = e
 	}
 	servers.Unlock()
-	e.once.Do(func() { e.target, e.err = start(tb.Logf, major, Settings()) })
-	if e.err != nil {
-		tb.Fatalf("no PostgreSQL %s for this test: %v\n(MG_TEST_MAJORS chooses the majors to test on, now %q)", major, e.err, Majors(tb))
-	}
-	return e.target
+	e.once.Do(func() { e.target, e.err = start() })
+	return e.target, e.err
 }
 
 // ServerWith starts a server of the first of Majors for one test, with settings
