@@ -20,17 +20,40 @@ func TestMain(m *testing.M) { snapshottest.Main(m) }
 // images are what testdata/images/build.sh makes.
 const images = "migration-gate-test/postgres:"
 
+// Images of MySQL's kind, as snapshot.Spec wants them.
+var mysqls = []snapshot.Spec{
+	{Engine: snapshot.MySQL, Version: "9.7", Image: "migration-gate-test/mysql:9.7"},
+	{Engine: snapshot.MariaDB, Version: "10.11", Image: "migration-gate-test/mariadb:10.11"},
+}
+
+// eachMySQL runs a test on both.
+func eachMySQL(t *testing.T, f func(*testing.T, *container.Provisioner, snapshot.Spec)) {
+	for _, spec := range mysqls {
+		t.Run(spec.Engine, func(t *testing.T) {
+			image(t, spec.Image)
+			spec.Run = strings.ReplaceAll(t.Name(), "/", "-")
+			f(t, container.New(container.Options{LookupEnv: os.LookupEnv}), spec)
+		})
+	}
+}
+
 // provisioner returns one whose engine answers and has the test image of a
 // major. Without, the test is skipped, or fails where MG_TEST_IMAGES=require.
 func provisioner(t *testing.T, major string) (*container.Provisioner, snapshot.Spec) {
 	t.Helper()
 	p := container.New(container.Options{LookupEnv: os.LookupEnv})
 	spec := snapshot.Spec{Run: t.Name(), Version: major, Image: images + major}
-	out, err := exec.Command("docker", "image", "inspect", "--format", "{{.Id}}", spec.Image).CombinedOutput()
-	if err != nil {
-		skip(t, fmt.Sprintf("image %s cannot be used (testdata/images/build.sh makes it): %v: %s", spec.Image, err, strings.TrimSpace(string(out))))
-	}
+	image(t, spec.Image)
 	return p, spec
+}
+
+// image skips a test where the image or the engine is not there.
+func image(t *testing.T, name string) {
+	t.Helper()
+	out, err := exec.Command("docker", "image", "inspect", "--format", "{{.Id}}", name).CombinedOutput()
+	if err != nil {
+		skip(t, fmt.Sprintf("image %s cannot be used (testdata/images/build.sh makes it): %v: %s", name, err, strings.TrimSpace(string(out))))
+	}
 }
 
 func skip(t *testing.T, why string) {
@@ -44,7 +67,7 @@ func skip(t *testing.T, why string) {
 // leftovers are containers, networks and volumes that carry a run's label.
 func leftovers(t *testing.T) snapshottest.Leftovers {
 	return func(run string) (left []string) {
-		for _, list := range [][]string{{"ps", "--all", "--no-trunc"}, {"network", "ls"}} {
+		for _, list := range [][]string{{"ps", "--all", "--no-trunc"}, {"network", "ls"}, {"volume", "ls"}} {
 			args := append(list, "--quiet", "--filter", "label=dev.migration-gate.run="+run)
 			out, err := exec.Command("docker", args...).CombinedOutput()
 			if err != nil {
@@ -65,6 +88,12 @@ func TestContainer(t *testing.T) {
 			snapshottest.Exercise(t, p, spec, leftovers(t))
 		})
 	}
+}
+
+func TestContainerMySQL(t *testing.T) {
+	eachMySQL(t, func(t *testing.T, p *container.Provisioner, spec snapshot.Spec) {
+		snapshottest.Exercise(t, p, spec, leftovers(t))
+	})
 }
 
 func TestNoWayOut(t *testing.T) {

@@ -2,7 +2,7 @@
 # The servers of one container, each on a data directory of its own. It runs
 # within the image, which has little more than a shell and coreutils:
 #
-#   sh -c SCRIPT instance COMMAND ARGUMENT…
+#   sh instance.sh COMMAND ARGUMENT…
 set -eu
 
 home=/var/lib/migration-gate # a volume of the container's own
@@ -48,7 +48,7 @@ case $command in
 # prepare ACCOUNT, as root: makes the places, and tells the version.
 prepare)
   mkdir -p "$all" "$home/nowhere" "$home/client"
-  printf '[client]\nhost=127.0.0.1\nport=3306\nprotocol=TCP\nuser=root\n' >"$home/client/.my.cnf"
+  printf '[client]\nhost=127.0.0.1\nport=3306\nprotocol=TCP\nuser=root\nloose-get-server-public-key\n' >"$home/client/.my.cnf"
   chown "$1" "$all"
   chmod 0700 "$all"
   server=$(program)
@@ -69,11 +69,18 @@ init)
   case ${server##*/} in
   mariadbd)
     if [ -e "$plugins/$plugin.so" ]; then set -- --plugin-load-add=$plugin "$@"; else say "lacks $plugin"; fi
+    printf '%s\n' "$@" >"$settings"
+    # Its own script splits arguments at blanks; settings with any are not for
+    # life, as page sizes are.
+    set --
+    while IFS= read -r line; do case $line in *[[:space:]]*) ;; *) set -- "$@" "$line" ;; esac; done <"$settings"
     mariadb-install-db --no-defaults --rpm --datadir="$all/$first/data" --auth-root-authentication-method=normal --skip-test-db "$@" >"$all/$first/log" 2>&1
     ;;
-  *) "$server" --no-defaults --initialize-insecure --datadir="$all/$first/data" "$@" >"$all/$first/log" 2>&1 ;;
-  esac || { tail -n 12 "$all/$first/log" >&2; exit 1; }
-  printf '%s\n' "$@" >"$settings"
+  *)
+    printf '%s\n' "$@" >"$settings"
+    "$server" --no-defaults --initialize-insecure --datadir="$all/$first/data" "$@" >"$all/$first/log" 2>&1
+    ;;
+  esac || { grep -F '[ERROR]' "$all/$first/log" >&2 || tail -n 12 "$all/$first/log" >&2; exit 1; }
   {
     case ${server##*/} in
     mariadbd) say "DELETE FROM mysql.global_priv WHERE User = '' OR User = 'root' AND Host <> 'localhost';"
@@ -130,10 +137,21 @@ copy)
   [ ! -e "$all/$2" ] || die "instance $2 is there already"
   reflink=--reflink=auto
   cp --reflink=auto /dev/null /dev/null 2>/dev/null || reflink= # busybox
-  rm -rf "$all/.copy-$2"
-  mkdir "$all/.copy-$2"
-  cp -a $reflink "$all/$1/data" "$all/.copy-$2/data" || { rm -rf "$all/.copy-$2"; exit 1; }
-  mv "$all/.copy-$2" "$all/$2"
+  aside=$all/.copy-$2
+  rm -rf "$aside"
+  mkdir "$aside"
+  say $$ >"$aside/copying"
+  cp -a $reflink "$all/$1/data" "$aside/data" || { rm -rf "$aside"; exit 1; }
+  rm -f "$aside/data/auto.cnf" # the server's identity
+  mv "$aside" "$all/$2"
+  ;;
+
+# uncopy NAME: ends a copy that nobody waits for any more.
+uncopy)
+  pid=$(cat "$all/.copy-$1/copying" 2>/dev/null || cat "$all/$1/copying" 2>/dev/null) || exit 0
+  kill -KILL "$pid" 2>/dev/null || true
+  # What it was running goes on for a moment.
+  until rm -rf "$all/.copy-$1" "${all:?}/$1" 2>/dev/null && sleep 0.2 && [ ! -e "$all/.copy-$1" ]; do :; done
   ;;
 
 remove)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
@@ -166,7 +167,13 @@ func (i *instances) Stop(ctx context.Context, name string) error {
 // Copy copies a stopped instance's data directory, by reference where the file
 // system can.
 func (i *instances) Copy(ctx context.Context, from, to string) error {
-	return i.do(ctx, "copy", from, to)
+	err := i.do(ctx, "copy", from, to)
+	if err != nil && ctx.Err() != nil && named(to) == nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return errors.Join(err, i.do(end, "uncopy", to))
+	}
+	return err
 }
 
 // Remove kills the server, for nobody wants its data, and deletes those.
@@ -197,7 +204,11 @@ func (i *instances) do(ctx context.Context, command string, names ...string) err
 			return fmt.Errorf("%s instance %s: %w", command, n, err)
 		}
 	}
-	if _, err := i.run(ctx, i.tools.product.account, nil, append([]string{command}, names...)...); err != nil {
+	_, err := i.run(ctx, i.tools.product.account, nil, append([]string{command}, names...)...)
+	if errdefs.IsNotFound(err) && (command == "stop" || command == "remove") {
+		return nil // it went with its container
+	}
+	if err != nil {
 		return fmt.Errorf("%s instance %s: %w", command, names[0], err)
 	}
 	return nil
@@ -205,8 +216,19 @@ func (i *instances) do(ctx context.Context, command string, names ...string) err
 
 // run runs one command of the script to its end and returns what it printed.
 func (i *instances) run(ctx context.Context, user string, env []string, args ...string) (string, error) {
+	return i.exec(ctx, user, append(env, "LC_ALL=C"), script(args...), nil)
+}
+
+// install puts the script into the container and prepares that for the user
+// that servers run as; it returns what the server's program says of itself.
+func (i *instances) install(ctx context.Context) (string, error) {
+	cmd := []string{"sh", "-c", `cat >"$0" && exec sh "$0" prepare "$1"`, scriptPath, i.tools.product.account}
+	return i.exec(ctx, "root", []string{"LC_ALL=C"}, cmd, strings.NewReader(instanceScript))
+}
+
+func (i *instances) exec(ctx context.Context, user string, env, cmd []string, stdin io.Reader) (string, error) {
 	var out, errs bytes.Buffer
-	code, err := i.tools.exec(ctx, user, append(env, "LC_ALL=C"), script(args...), nil, &out, &errs)
+	code, err := i.tools.exec(ctx, user, env, cmd, stdin, &out, &errs)
 	if err != nil {
 		return "", cause(ctx, err)
 	}
@@ -221,15 +243,15 @@ func (i *instances) run(ctx context.Context, user string, env []string, args ...
 }
 
 func script(args ...string) []string {
-	return append([]string{"sh", "-c", instanceScript, "instance"}, args...)
+	return append([]string{"sh", scriptPath}, args...)
 }
 
-var instanceName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+var instanceName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 
 // named refuses what is no instance's name: it becomes part of paths.
 func named(name string) error {
 	if !instanceName.MatchString(name) {
-		return errors.New("its name is not a lower-case word")
+		return fmt.Errorf("%q is not a name for an instance: lower-case letters, digits, _ and -, at most 32", name)
 	}
 	return nil
 }

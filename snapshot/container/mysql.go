@@ -27,7 +27,8 @@ const (
 	beside = 4
 	// dataHome is a volume of the container's own, whatever directories the
 	// image declares: plain files of the engine's host.
-	dataHome = "/var/lib/migration-gate"
+	dataHome   = "/var/lib/migration-gate"
+	scriptPath = dataHome + "/instance.sh"
 )
 
 // instanceScript runs in the container.
@@ -75,7 +76,10 @@ func family(engine, name, newest, variable string, other func(env func(string) s
 		common := req.HostConfigModifier
 		req.HostConfigModifier = func(hc *container.HostConfig) {
 			common(hc)
-			hc.Mounts = append(hc.Mounts, mount.Mount{Type: mount.TypeVolume, Target: dataHome})
+			hc.Mounts = append(hc.Mounts, mount.Mount{
+				Type: mount.TypeVolume, Target: dataHome,
+				VolumeOptions: &mount.VolumeOptions{Labels: req.Labels},
+			})
 		}
 	}
 	pr.ask = func(ctx context.Context, t *tools) (string, error) {
@@ -87,7 +91,7 @@ func family(engine, name, newest, variable string, other func(env func(string) s
 	}
 	pr.serve = func(ctx context.Context, c *launched, spec snapshot.Spec) (version, lacks string, err error) {
 		i := &instances{tools: &tools{cli: c.cli, product: pr, id: c.handle.ID}, handle: c.handle, why: c.route.why}
-		said, err := i.run(ctx, "root", nil, "prepare", pr.account)
+		said, err := i.install(ctx)
 		if err != nil {
 			return "", "", fmt.Errorf("prepare the container: %w", err)
 		}
@@ -130,18 +134,23 @@ func arguments(engine string, settings map[string]string) ([]string, error) {
 		// which the server may not write.
 		return append(args, "--secure-file-priv="+dataHome+"/nowhere"), nil
 	}
-	return append(args, "--secure-file-priv=NULL", "--mysqlx=OFF"), nil
+	return append(args, "--secure-file-priv=NULL", "--loose-mysqlx=OFF"), nil
 }
 
-// options spells settings as arguments.
+// options spells settings as arguments. Most that begin with "skip" take no
+// value ("skip_log_bin").
 func options(settings map[string]string) ([]string, error) {
 	args := []string{}
 	for _, k := range slices.Sorted(maps.Keys(settings)) {
-		arg := "--" + k + "=" + settings[k]
-		if strings.ContainsAny(arg, "\n\x00") {
+		name, v := strings.ReplaceAll(k, "_", "-"), settings[k]
+		if strings.ContainsAny(v, "\n\x00") {
 			return nil, fmt.Errorf("setting %s: its value is more than one line", k)
 		}
-		args = append(args, arg)
+		if strings.HasPrefix(strings.TrimPrefix(name, "loose-"), "skip-") && (v == "" || v == "1" || strings.EqualFold(v, "ON")) {
+			args = append(args, "--"+name)
+			continue
+		}
+		args = append(args, "--"+name+"="+v)
 	}
 	return args, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot/owner"
 )
 
-// Labels of what this tool makes, containers and networks alike.
+// Labels of what this tool makes: containers, networks and volumes alike.
 const (
 	labelRun     = "dev.migration-gate.run"
 	labelOwner   = "dev.migration-gate.owner"
@@ -64,50 +64,86 @@ func (p *Provisioner) Destroy(ctx context.Context, h snapshot.Handle) error {
 	return remove(ctx, cli, h.ID)
 }
 
-// Reap removes the containers and networks, made by this tool on this engine,
-// that nobody wants any more. A container of a process that cannot be looked
-// up from here (one in another container, or on another host that shares the
-// engine) is left until it expires.
+// Reap removes the containers, networks and volumes, made by this tool on this
+// engine, that nobody wants any more. A container of a process that cannot be
+// looked up from here (one in another container, or on another host that shares
+// the engine) is left until it expires.
 func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
 	cli, err := engine(ctx)
 	if err != nil {
 		return nil, nil // no engine, nothing on it
 	}
 	defer cli.Close()
-	ours := make(client.Filters).Add("label", labelOwner)
 	var reaped []string
 	var errs []error
-	list, err := cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	// In this order: a container holds on to the others.
+	for _, list := range []func(context.Context, *client.Client) ([]made, error){containersMade, networksMade, volumesMade} {
+		all, err := list(ctx, cli)
+		errs = append(errs, err)
+		for _, m := range all {
+			why := orphaned(m.labels, time.Now())
+			if why == "" {
+				continue
+			}
+			if err := m.remove(); err != nil && !errdefs.IsNotFound(err) {
+				errs = append(errs, fmt.Errorf("remove %s: %w", m.what, plain(err)))
+				continue
+			}
+			reaped = append(reaped, fmt.Sprintf("%s (%s)", m.what, why))
+		}
+	}
+	return reaped, errors.Join(errs...)
+}
+
+// made is one thing on the engine that carries our labels.
+type made struct {
+	what   string
+	labels map[string]string
+	remove func() error
+}
+
+func ours() client.Filters { return make(client.Filters).Add("label", labelOwner) }
+
+func containersMade(ctx context.Context, cli *client.Client) (all []made, err error) {
+	list, err := cli.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours()})
 	if err != nil {
 		return nil, fmt.Errorf("list containers to reap: %w", plain(err))
 	}
 	for _, c := range list.Items {
-		why := orphaned(c.Labels, time.Now())
-		if why == "" {
-			continue
-		}
-		if err := remove(ctx, cli, c.ID); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		reaped = append(reaped, fmt.Sprintf("container %.12s of %s (%s)", c.ID, c.Image, why))
+		what := fmt.Sprintf("container %.12s of %s", c.ID, c.Image)
+		all = append(all, made{what, c.Labels, func() error { return remove(ctx, cli, c.ID) }})
 	}
-	networks, err := cli.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	return all, nil
+}
+
+func networksMade(ctx context.Context, cli *client.Client) (all []made, err error) {
+	list, err := cli.NetworkList(ctx, client.NetworkListOptions{Filters: ours()})
 	if err != nil {
-		return reaped, errors.Join(append(errs, fmt.Errorf("list networks to reap: %w", plain(err)))...)
+		return nil, fmt.Errorf("list networks to reap: %w", plain(err))
 	}
-	for _, n := range networks.Items {
-		why := orphaned(n.Labels, time.Now())
-		if why == "" {
-			continue
-		}
-		if _, err := cli.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("remove network %s: %w", n.Name, plain(err)))
-			continue
-		}
-		reaped = append(reaped, fmt.Sprintf("network %s (%s)", n.Name, why))
+	for _, n := range list.Items {
+		all = append(all, made{"network " + n.Name, n.Labels, func() error {
+			_, err := cli.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+			return err
+		}})
 	}
-	return reaped, errors.Join(errs...)
+	return all, nil
+}
+
+// volumesMade are left where somebody else removed the container: we take its
+// volume along.
+func volumesMade(ctx context.Context, cli *client.Client) (all []made, err error) {
+	list, err := cli.VolumeList(ctx, client.VolumeListOptions{Filters: ours()})
+	if err != nil {
+		return nil, fmt.Errorf("list volumes to reap: %w", plain(err))
+	}
+	for _, v := range list.Items {
+		all = append(all, made{fmt.Sprintf("volume %.12s", v.Name), v.Labels, func() error {
+			_, err := cli.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
+			return err
+		}})
+	}
+	return all, nil
 }
 
 // orphaned says why nobody wants what carries these labels any more; "" if

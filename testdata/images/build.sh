@@ -92,9 +92,9 @@ for image; do
     mysql | mysql:9 | mysql:9.7)
       build mysql 9.7 mysql --build-arg FLAVOUR=mysql
       docker tag "$repo/mysql:9.7" "$repo/mysql:9" ;;
-    # Debian has the plugin that shows metadata locks in a package whose
-    # dependencies nothing here needs.
-    mariadb | mariadb:10.11) build mariadb 10.11 mysql --build-arg FLAVOUR=mariadb --build-arg PLUGINS=mariadb-server ;;
+    # Debian has mariadb-dump, and the plugin that shows metadata locks, in
+    # packages whose dependencies nothing here needs.
+    mariadb | mariadb:10.11) build mariadb 10.11 mysql --build-arg FLAVOUR=mariadb --build-arg UNPACK='mariadb-server mariadb-client' ;;
     postgres) for major in 15 17; do build postgres $major postgres --build-arg MAJOR=$major; done ;;
     postgres:* | [0-9]*) build postgres "${image#postgres:}" postgres --build-arg MAJOR="${image#postgres:}" ;;
     *) die "$image is none of postgres:MAJOR, mysql, mariadb" ;;
