@@ -149,7 +149,7 @@ func (p *place) million(b *testing.B, rows int) {
 	b.Helper()
 	exec(b, p.root, "CREATE TABLE big (id INT PRIMARY KEY, n INT, m INT NULL, v VARCHAR(40), w VARCHAR(60), KEY (n))")
 	for at := 0; at < rows; at += 100_000 {
-		exec(b, p.root, fmt.Sprintf("INSERT INTO big SELECT %d + a.id * 10000 + b.id * 1000 + c.id * 100 + d.id * 10 + e.id AS k, FLOOR(RAND(1) * 1000000), 7, MD5(RAND(2)), REPEAT('w', 50) FROM %s",
+		exec(b, p.root, fmt.Sprintf("INSERT INTO big SELECT %d + a.id * 10000 + b.id * 1000 + c.id * 100 + d.id * 10 + e.id AS k, FLOOR(RAND(1) * 1000000), 7, LPAD(HEX(FLOOR(RAND(2) * 1000000000000)), 32, 'v'), REPEAT('w', 50) FROM %s",
 			at+1, strings.Join([]string{digits("a"), digits("b"), digits("c"), digits("d"), digits("e")}, ", ")))
 	}
 	exec(b, p.root, "ANALYZE TABLE big")
@@ -234,7 +234,11 @@ func BenchmarkCanaries(b *testing.B) {
 			for i := range window {
 				w, c := quantile(window[i], 0.5), quantile(waited[i], 0.5)
 				row = append(row, show(w), show(c), show(w-c))
-				if apart := (w - c).Abs(); apart > max(10*time.Millisecond, c/10) {
+				slack := max(10*time.Millisecond, c/10)
+				if p.mariaDB {
+					slack = max(slack, quantile(gaps, 0.5)) // only the ticker saw the edges
+				}
+				if apart := (w - c).Abs(); apart > slack {
 					b.Errorf("%s: %s: windows that block %s add up to %s, and a canary waited %s", flavour, f.name, []string{"reads", "writes"}[i], w, c)
 				}
 			}
