@@ -20,13 +20,6 @@ type Stretch struct {
 	paused float64
 }
 
-// Has reports whether a window is one of the stretch's phases.
-func (s Stretch) Has(w LockWindow) bool {
-	return slices.ContainsFunc(s.Phases, func(p LockWindow) bool {
-		return p.Migration == w.Migration && p.Statement == w.Statement && p.Session == w.Session && p.Relation == w.Relation && p.Mode == w.Mode && p.OpenedMS == w.OpenedMS
-	})
-}
-
 // touching is how far apart two edges may be and still be the same instant:
 // a report's copy of an observation is rounded to 0.1 ms, at both ends.
 const touching = 0.25

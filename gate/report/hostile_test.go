@@ -67,8 +67,35 @@ func hostile() map[string]gate.Report {
 			f.Evidence = map[string]any{"relation": a, "mode": a, "at_least_ms": 1.0, "at_most_ms": 2.0, "list": []string{a}, "map": map[string]any{"k" + a: a}, "text": a}
 		}
 		all[name] = r
+		all["on MySQL "+name] = hostileMySQL(a)
 	}
 	return all
+}
+
+// hostileMySQL holds the attack wherever only MySQL's reports have text.
+func hostileMySQL(a string) gate.Report {
+	r := mysqlHalf()
+	m := &r.Observation.Migrations[0]
+	m.Version, m.Up.File = a, a
+	m.Apply.Failure.Code, m.Apply.Failure.SQLState, m.Apply.Failure.Message = a, a, a
+	m.Rerun.Failure.Code, m.Rerun.Failure.SQLState, m.Rerun.Failure.Message = a, a, a
+	for i := range m.Up.Statements {
+		m.Up.Statements[i].File = a
+	}
+	for i := range m.Apply.Statements {
+		m.Apply.Statements[i].DDL = &gate.OnlineDDL{Table: a, Existing: true, Algorithm: a, Lock: a, Rebuild: true, Evidence: a,
+			Best: &gate.BestDDL{Algorithm: a, Lock: a, Reason: a, Unasked: a}}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Rule, f.File, f.Fix = "table-rewrite", a, a+";"
+		f.Evidence = map[string]any{
+			"relation": "shop.orders", "code": a, "sqlstate": a, "algorithm": a, "lock": a, "told_by": a, "rebuild": true,
+			"best_algorithm": a, "best_lock": a, "best_reason": a, "role": a, "at_least_ms": 1.0, "at_most_ms": 2.0, "waited_ms": 1.0, "not_seen": a,
+			"phases": []any{map[string]any{"mode": a, "at_most_ms": 1.0}}, "applied": []any{map[string]any{"line": 1.0}}, "rerun": map[string]any{"server_message": a},
+		}
+	}
+	return r
 }
 
 // Only line feeds may act on a terminal; JSON must be ASCII-safe as well.

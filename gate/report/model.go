@@ -25,10 +25,22 @@ type model struct {
 	counts     counts
 	statements []statement
 	rows       []lockRow
-	numbers    map[gate.StatementRef]int // of the first statement on a line
-	files      map[string][]string       // lines read by Source; nil: not there
-	endMS      float64                   // of the apply walk, for the timeline
-	stretches  []gate.Stretch            // MySQL: windows that touch, which budgets are held against
+	numbers    map[gate.StatementRef]int   // of the first statement on a line
+	files      map[string][]string         // lines read by Source; nil: not there
+	endMS      float64                     // of the apply walk, for the timeline
+	stretches  map[phaseKey][]gate.Stretch // MySQL: windows that touch, which budgets are held against
+}
+
+// phaseKey finds the stretches that a window is part of.
+type phaseKey struct {
+	migration, statement int
+	session              int64
+	relation, mode       string
+	opened               float64
+}
+
+func keyOf(w *gate.LockWindow) phaseKey {
+	return phaseKey{w.Migration, w.Statement, w.Session, w.Relation, w.Mode, w.OpenedMS}
 }
 
 func (m *model) isMySQL() bool { return isMySQL(m.obs) }
@@ -37,8 +49,8 @@ func isMySQL(o *gate.Observation) bool { return migration.Dialect(o.Engine.Name)
 
 // stretch is the longest one that a window is part of.
 func (m *model) stretch(w *gate.LockWindow) (longest gate.Stretch, ok bool) {
-	for _, s := range m.stretches {
-		if s.Has(*w) && (!ok || s.AtMostMS > longest.AtMostMS) {
+	for _, s := range m.stretches[keyOf(w)] {
+		if !ok || s.AtMostMS > longest.AtMostMS {
 			longest, ok = s, true
 		}
 	}
@@ -59,11 +71,7 @@ func (m *model) isOver(w *gate.LockWindow) bool {
 	if limit, ok := budget(m.obs, m.r.Policy, w); ok && overBudget(m.obs, w, limit) {
 		return true
 	}
-	for i := range m.stretches {
-		s := &m.stretches[i]
-		if !s.Has(*w) {
-			continue
-		}
+	for _, s := range m.stretches[keyOf(w)] {
 		if limit, ok := budget(m.obs, m.r.Policy, &s.LockWindow); ok && overBudget(m.obs, &s.LockWindow, limit) {
 			return true
 		}
@@ -125,7 +133,13 @@ func newModel(r gate.Report, opt Options) *model {
 	m.findings = sortFindings(r.Findings)
 	m.counts = count(r.Findings)
 	if m.isMySQL() {
-		m.stretches = m.obs.Stretches()
+		m.stretches = map[phaseKey][]gate.Stretch{}
+		for _, s := range m.obs.Stretches() {
+			for i := range s.Phases {
+				k := keyOf(&s.Phases[i])
+				m.stretches[k] = append(m.stretches[k], s)
+			}
+		}
 	}
 	m.flatten()
 	m.groupLocks()

@@ -87,12 +87,12 @@ func rerunLine(m *gate.Migration) string {
 	case m.Rerun == nil:
 		return ""
 	case m.Rerun.Failure == nil:
-		return "run again, it goes through"
+		return "goes through"
 	case m.Converges():
-		return "run again, it stops at the same statement"
+		return "stops at the same statement"
 	}
 	f := m.Rerun.Failure
-	return oneLine(fmt.Sprintf("run again, it stops at line %d with %s: %s", f.Line, f.CodeText(), clip(f.Message, 120, "...")))
+	return oneLine(fmt.Sprintf("stops at line %d with %s: %s", f.Line, f.CodeText(), clip(f.Message, 120, "...")))
 }
 
 // reruns are the lines of all migrations that were run again.
@@ -101,7 +101,7 @@ func (m *model) reruns() []string {
 	for i := range m.obs.Migrations {
 		mig := &m.obs.Migrations[i]
 		if s := rerunLine(mig); s != "" {
-			lines = append(lines, clipLeft(oneLine(mig.Up.File), 60, m.glyph.ellipsis)+": "+s)
+			lines = append(lines, "a second run of "+clipLeft(oneLine(mig.Up.File), 60, m.glyph.ellipsis)+" "+s)
 		}
 	}
 	return lines

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -13,13 +14,14 @@ type change struct {
 	gate.Observation
 	policy     gate.Policy
 	partitions map[string][]string // of a root, by name
+	bare       map[string][]string // tables of the baseline, by their name without a schema
 	offsets    []int               // how many statements ran before each migration
 	taken      map[takenIn][]gate.LockWindow
 	crossing   map[string][]gate.LockWindow
 	// blocks are the windows that budgets are held against: PostgreSQL's own,
 	// MySQL's joined to stretches.
 	blocks    []gate.LockWindow
-	stretches []gate.Stretch // parallel to blocks; nil on PostgreSQL
+	stretches map[stretchKey][]gate.LockWindow // what each was joined of
 	// fixes spells what a reader can do in the engine's own SQL.
 	fixes fixes
 }
@@ -28,8 +30,10 @@ type change struct {
 func (c *change) dialect() migration.Dialect { return migration.Dialect(c.Engine.Name) }
 
 func newChange(o gate.Observation, p gate.Policy) *change {
-	c := &change{Observation: o, policy: p, partitions: map[string][]string{}}
+	c := &change{Observation: o, policy: p, partitions: map[string][]string{}, bare: map[string][]string{}}
 	for _, name := range sortedKeys(o.Tables) {
+		_, bare, _ := strings.Cut(name, ".")
+		c.bare[bare] = append(c.bare[bare], name)
 		if root := o.Tables[name].Root; root != "" {
 			c.partitions[root] = append(c.partitions[root], name)
 		}
@@ -43,8 +47,10 @@ func newChange(o gate.Observation, p gate.Policy) *change {
 	c.blocks, c.fixes = o.Locks, postgresFixes{c}
 	if c.dialect().IsMySQL() {
 		c.blocks, c.fixes = nil, mysqlFixes{c}
+		c.stretches = map[stretchKey][]gate.LockWindow{}
 		for _, s := range o.Stretches() {
-			c.blocks, c.stretches = append(c.blocks, s.LockWindow), append(c.stretches, s)
+			c.blocks = append(c.blocks, s.LockWindow)
+			c.stretches[keyOf(s.LockWindow)] = s.Phases
 		}
 	}
 	return c

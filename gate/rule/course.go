@@ -60,12 +60,18 @@ func (c *change) addCourse(evidence map[string]any, h hold) {
 
 // phasesOf are the windows that a stretch was joined of.
 func (c *change) phasesOf(w gate.LockWindow) []gate.LockWindow {
-	for _, s := range c.stretches {
-		if s.Table == w.Table && s.OpenedMS == w.OpenedMS && s.Session == w.Session && s.Migration == w.Migration && s.Statement == w.Statement && slices.Equal(s.Blocks, w.Blocks) {
-			return s.Phases
-		}
-	}
-	return nil
+	return c.stretches[keyOf(w)]
+}
+
+type stretchKey struct {
+	migration, statement int
+	session              int64
+	table, blocks        string
+	opened               float64
+}
+
+func keyOf(w gate.LockWindow) stretchKey {
+	return stretchKey{w.Migration, w.Statement, w.Session, w.Table, strings.Join(blocking(w), ","), w.OpenedMS}
 }
 
 // addPhases lists the locks of a stretch, where there is more than one.

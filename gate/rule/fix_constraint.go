@@ -183,13 +183,10 @@ func (c *change) resolve(schema, name string) (string, bool) {
 	if _, ok := c.Tables[schema+"."+name]; ok {
 		return schema + "." + name, true
 	}
-	found, n := "", 0
-	for _, full := range sortedKeys(c.Tables) {
-		if _, bare, _ := strings.Cut(full, "."); bare == name {
-			found, n = full, n+1
-		}
+	if all := c.bare[name]; len(all) == 1 {
+		return all[0], true
 	}
-	return found, n == 1
+	return "", false
 }
 
 func (f fixer) partitionsOf(a migration.Action) []string {

@@ -1,8 +1,10 @@
 package rule_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -228,6 +230,54 @@ func TestRebuilds(t *testing.T) {
 	run1(&o, 0).DDL.Lock = "NONE"
 	o.Snapshot = nil
 	expect(t, rule.Judge(o, only("table-rewrite")).Findings[:1], `warning table-rewrite .*:1 shop\.orders: the whole table was copied \(size unknown\) .*; reads and writes passed.*`)
+}
+
+// On MySQL a table is read under a lock that counts where an index keeps
+// writers out, or where an earlier statement locked it.
+func TestReadUnderLock(t *testing.T) {
+	o := myWorld(t, "ALTER TABLE orders ADD FULLTEXT (note), ALGORITHM=INPLACE;\nCREATE INDEX i ON orders (total);\nLOCK TABLES customers WRITE;\nSELECT COUNT(*) FROM customers;\nUNLOCK TABLES;\nALTER TABLE orders FORCE")
+	ddl := func(n int, lock string, rebuild bool) {
+		run1(&o, n).DDL = &gate.OnlineDDL{Table: "shop.orders", Existing: true, Algorithm: "INPLACE", Lock: lock, Rebuild: rebuild}
+	}
+	ddl(0, "SHARED", false)
+	mdl(&o, 0, "shop.orders", "EXCLUSIVE", 0, 3, 1)
+	mdl(&o, 0, "shop.orders", "SHARED_NO_WRITE", 3, 90, 1)
+	ddl(1, "NONE", false)
+	run1(&o, 1).Scans = []gate.Scan{{Table: "shop.orders", Existing: true, Rows: 1_000_000}}
+	mdl(&o, 1, "shop.orders", "EXCLUSIVE", 200, 203, 1)
+	w := mdl(&o, 2, "shop.customers", "SHARED_NO_READ_WRITE", 300, 400, 1)
+	w.HeldDuring = []gate.StatementRef{{File: upFile, Line: 4}, {File: upFile, Line: 5}}
+	run1(&o, 3).Scans = []gate.Scan{{Table: "shop.customers", Existing: true, Rows: 50_000}}
+	ddl(5, "SHARED", true)
+	mdl(&o, 5, "shop.orders", "SHARED_NO_WRITE", 500, 600, 1)
+	findings := rule.Judge(o, only("full-scan-under-lock")).Findings
+	expect(t, findings,
+		`warning full-scan-under-lock 000002_x.up.sql:1 shop\.orders: the whole table was read \(1,000,000 rows, 262 MB\) under SHARED_NO_WRITE, while writes were blocked`,
+		`warning full-scan-under-lock .*:4 shop\.customers: .* under SHARED_NO_READ_WRITE held since line 3, while reads and writes were blocked`)
+	if want := "-- when the lock taken at line 3 is gone (UNLOCK TABLES, or COMMIT)\nSELECT COUNT(*) FROM customers;"; findings[1].Fix != want {
+		t.Errorf("fix: %s", findings[1].Fix)
+	}
+}
+
+// A large change is judged and drawn in the blink of an eye here, too.
+func TestJudgeLargeMySQLChange(t *testing.T) {
+	o := myWorld(t, strings.Repeat("ALTER TABLE orders ADD COLUMN a INT;\n", 500))
+	for n := range 500 {
+		run1(&o, n).DDL = &gate.OnlineDDL{Table: "shop.orders", Existing: true, Algorithm: "COPY", Rebuild: true, Lock: "SHARED"}
+		for i := range 20 {
+			table := fmt.Sprintf("shop.t%d", i)
+			o.Tables[table] = gate.Table{Rows: 1, References: []string{"shop.orders"}}
+			mdl(&o, n, table, "SHARED_NO_WRITE", float64(n*1000), float64(n*1000+500), 1)
+			mdl(&o, n, table, "EXCLUSIVE", float64(n*1000+500), float64(n*1000+900), 1)
+		}
+	}
+	began := time.Now()
+	r := rule.Judge(o, rule.DefaultPolicy())
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("judging %d windows took %s", len(o.Locks), took)
+	} else {
+		t.Logf("%d windows, %d findings: %s", len(o.Locks), len(r.Findings), took)
+	}
 }
 
 func TestOnlineDDLNotExplicit(t *testing.T) {

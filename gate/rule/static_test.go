@@ -28,6 +28,7 @@ import (
 //	reversal: exact
 //	strict: true
 //	layout: goose
+//	engine: mysql
 //	merged: 000001_orders
 //	columns: public.orders id total
 func TestStaticRules(t *testing.T) {
@@ -64,7 +65,7 @@ func judgeArchive(t *testing.T, archive *txtar.Archive) {
 		fsys["migrations/"+f.Name] = &fstest.MapFile{Data: f.Data}
 		want = append(want, wants(t, "migrations/"+f.Name, string(f.Data))...)
 	}
-	set, err := migration.Load(fsys, "migrations", migration.Layout{Name: o.Layout}, migration.Options{})
+	set, err := migration.Load(fsys, "migrations", migration.Layout{Name: o.Layout}, migration.Options{Dialect: migration.Dialect(o.Engine.Name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func judgeArchive(t *testing.T, archive *txtar.Archive) {
 			continue
 		}
 		want = slices.Delete(want, i, i+1)
-		checkFix(t, f)
+		checkFix(t, migration.Dialect(o.Engine.Name), f)
 		checkDocumented(t, f)
 	}
 	for _, w := range want {
@@ -127,6 +128,8 @@ func settings(t *testing.T, comment string) (gate.Observation, gate.Policy) {
 		}
 		words := strings.Fields(value)
 		switch key {
+		case "engine":
+			o.Engine.Name = words[0]
 		case "reversal":
 			p.Reversal = gate.Reversal(words[0])
 		case "strict":
@@ -158,12 +161,17 @@ func settings(t *testing.T, comment string) (gate.Observation, gate.Policy) {
 }
 
 // checkFix: a fix is there, and where it is SQL the grammar knows it.
-func checkFix(t *testing.T, f gate.Finding) {
+func checkFix(t *testing.T, d migration.Dialect, f gate.Finding) {
 	t.Helper()
 	switch {
 	case f.Fix == "":
 		t.Errorf("%s:%d: %s: no fix", f.File, f.Line, f.Rule)
 	case strings.Contains(f.Fix, ";\n") && !strings.HasPrefix(f.Fix, "git "):
+		if d.IsMySQL() {
+			noPostgres(t, f.Fix)
+			checkMySQL(t, d, f.Fix)
+			return
+		}
 		checkSQL(t, f.Fix)
 	}
 }

@@ -54,3 +54,42 @@ func TestFewerValuesReflexive(t *testing.T) {
 		}
 	}
 }
+
+func TestFewerValuesOnMySQL(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		fewer    bool
+	}{
+		{"bigint", "int", true}, {"int", "bigint", false}, {"int unsigned", "int", true}, {"int", "int unsigned", true}, {"int", "bigint unsigned", true},
+		{"int unsigned", "bigint", false}, {"INT(11)", "integer", false}, {"tinyint(1)", "bool", false}, {"mediumint", "smallint", true}, {"int", "int zerofill", true},
+		{"serial", "bigint unsigned", false}, {"serial", "bigint", true},
+		{"decimal(12,2)", "decimal(10,2)", true}, {"decimal(10,2)", "decimal(12,2)", false}, {"decimal(12,4)", "decimal(12,2)", true}, {"decimal", "decimal(10,0)", false},
+		{"decimal(10,2)", "decimal(10,2) unsigned", true}, {"decimal(10,2)", "int", true}, {"decimal(9,0)", "int", false}, {"decimal(10,0)", "int", true},
+		{"int", "decimal(9,0)", true}, {"int", "decimal(10,0)", false}, {"bigint", "double", true}, {"int", "double", false}, {"double", "float", true}, {"double", "float(53)", false},
+		{"float", "double precision", false}, {"double", "int", true},
+		{"varchar(60)", "varchar(40)", true}, {"varchar(40)", "varchar(60)", false}, {"char(10)", "varchar(10)", false}, {"char", "varchar(1)", false}, {"varchar(2)", "char", true},
+		{"text", "tinytext", true}, {"tinytext", "text", false}, {"longtext", "mediumtext", true}, {"text", "varchar(100)", true}, {"varchar(255)", "text", false},
+		{"varchar(300)", "tinytext", true}, {"varchar(200)", "tinytext", false}, {"tinytext", "varchar(255)", false},
+		{"varchar(10) character set utf8mb4", "varchar(10) character set latin1", true}, {"varchar(10) charset utf8mb3", "varchar(10) charset utf8mb4", false},
+		{"varchar(10) character set latin1", "varchar(10)", false},
+		{"varbinary(20)", "varbinary(10)", true}, {"blob", "longblob", false}, {"mediumblob", "blob", true}, {"binary(16)", "varbinary(16)", false},
+		{"enum('a','b')", "enum('a')", true}, {"enum('a')", "enum('b','a')", false}, {"enum('it''s')", "ENUM('it''s', 'x')", false}, {"enum('a,b','c')", "enum('c','a,b')", false},
+		{"set('a','b')", "set('b')", true}, {"set('a')", "set('a','b')", false}, {"varchar(10)", "enum('a')", true}, {"enum('a')", "varchar(10)", false},
+		{"datetime(6)", "datetime", true}, {"datetime", "datetime(6)", false}, {"datetime", "timestamp", true}, {"timestamp", "datetime", false}, {"datetime", "date", true},
+		{"date", "datetime", false}, {"datetime", "time", true}, {"time(3)", "time", true}, {"date", "year", true},
+		{"json", "text", false}, {"text", "json", true}, {"text", "int", true}, {"int", "varchar(5)", true}, {"int", "varchar(11)", false}, {"bigint", "text", false},
+		{"bit(8)", "bit(4)", true}, {"bit", "bit(1)", false}, {"point", "geometry", false}, {"geometry", "point", false}, {"uuid", "char(36)", false},
+	} {
+		lost, got := mysqlFixes{}.fewerValues(c.from, c.to)
+		if got != c.fewer || got && lost == "" {
+			t.Errorf("%s to %s: fewer = %t (%s), want %t", c.from, c.to, got, lost, c.fewer)
+		}
+	}
+	for name := range myTypes {
+		for _, spelled := range []string{name, name + "(5)", name + "(5) unsigned", name + " character set latin1"} {
+			if lost, fewer := (mysqlFixes{}).fewerValues(spelled, spelled); fewer {
+				t.Errorf("%s to itself: %s", spelled, lost)
+			}
+		}
+	}
+}
