@@ -87,10 +87,9 @@ func dialect(engine string) migration.Dialect {
 func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
 	from := ""
 	if snap.Snapshot != "" {
-		var err error
-		if from, err = snapshot.EngineOf(a.path(snap.Snapshot)); err != nil {
-			return err
-		}
+		// What is wrong with the file is told by whoever opens it, which a
+		// change without migrations does not need.
+		from, _ = snapshot.EngineOf(a.path(snap.Snapshot))
 	}
 	switch {
 	case m.Engine != "auto" && from != "" && from != m.Engine:
