@@ -143,21 +143,17 @@ func (a *admin) stages(ctx context.Context, thread int64) (map[string]int64, err
 // file is one InnoDB table, or one partition of one.
 type file struct {
 	id       int64
-	bytes    int64
+	space    int64
 	versions int64 // TOTAL_ROW_VERSIONS: INSTANT changes of columns so far
 }
 
 // filesQueries for MySQL (%s is the column that counts instant changes) and
 // MariaDB.
 const (
-	filesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), t.%s
- FROM information_schema.INNODB_TABLES t
- LEFT JOIN information_schema.INNODB_TABLESPACES s ON s.SPACE = t.SPACE
- WHERE t.NAME LIKE '%%/%%' AND t.NAME NOT LIKE 'mysql/%%' AND t.NAME NOT LIKE 'sys/%%'`
-	mariaFilesQuery = `SELECT t.NAME, t.TABLE_ID, COALESCE(s.FILE_SIZE, 0), 0
- FROM information_schema.INNODB_SYS_TABLES t
- LEFT JOIN information_schema.INNODB_SYS_TABLESPACES s ON s.SPACE = t.SPACE
- WHERE t.NAME LIKE '%/%' AND t.NAME NOT LIKE 'mysql/%' AND t.NAME NOT LIKE 'sys/%'`
+	filesQuery = `SELECT NAME, TABLE_ID, SPACE, %s FROM information_schema.INNODB_TABLES
+ WHERE NAME LIKE '%%/%%' AND NAME NOT LIKE 'mysql/%%' AND NAME NOT LIKE 'sys/%%'`
+	mariaFilesQuery = `SELECT NAME, TABLE_ID, SPACE, 0 FROM information_schema.INNODB_SYS_TABLES
+ WHERE NAME LIKE '%/%' AND NAME NOT LIKE 'mysql/%' AND NAME NOT LIKE 'sys/%'`
 )
 
 // filesQueryOf the server: TOTAL_ROW_VERSIONS is there since MySQL 8.0.29.
@@ -187,7 +183,7 @@ func (a *admin) files(ctx context.Context) (map[string][]file, error) {
 	var name string
 	var f file
 	var odd []string
-	err := a.each(ctx, a.filesQuery, nil, []any{&name, &f.id, &f.bytes, &f.versions}, func() error {
+	err := a.each(ctx, a.filesQuery, nil, []any{&name, &f.id, &f.space, &f.versions}, func() error {
 		key, ok := tableOf(name)
 		if !ok {
 			odd = append(odd, key)
@@ -212,6 +208,22 @@ func (a *admin) files(ctx context.Context) (map[string][]file, error) {
 		}
 	}
 	return out, nil
+}
+
+// bytes of files on disk. To join them to every table's listing would cost its
+// square: a second for 2 000 tables (9.7), against 10 ms for either.
+func (a *admin) bytes(ctx context.Context, files []file) (n int64, err error) {
+	spaces := make([]any, len(files))
+	for i, f := range files {
+		spaces[i] = f.space
+	}
+	view := "INNODB_TABLESPACES"
+	if a.opt.MariaDB {
+		view = "INNODB_SYS_TABLESPACES"
+	}
+	err = a.conn.QueryRowContext(ctx, `SELECT COALESCE(SUM(FILE_SIZE), 0) FROM information_schema.`+view+`
+ WHERE SPACE IN (?`+strings.Repeat(", ?", len(spaces)-1)+`)`, spaces...).Scan(&n)
+	return n, err
 }
 
 // rows of a table, as the server estimates them.

@@ -172,7 +172,11 @@ func (s *Session) Boundary(ctx context.Context) (observe.Facts, error) {
 	}
 	changes := compare(f.files, now)
 	for _, table := range changes.rewritten {
-		out.Files = append(out.Files, observe.FileFact{Object: table, Bytes: bytesOf(now[table])})
+		bytes, err := f.admin.bytes(ctx, now[table])
+		if err != nil {
+			return out, fmt.Errorf("size the table's files: %w", err)
+		}
+		out.Files = append(out.Files, observe.FileFact{Object: table, Bytes: bytes})
 	}
 	if !f.failed {
 		if err := f.online(ctx, changes, now, &out); err != nil {
@@ -245,13 +249,6 @@ func compare(before, now map[string][]file) changes {
 	}
 	slices.Sort(c.rewritten)
 	return c
-}
-
-func bytesOf(files []file) (n int64) {
-	for _, f := range files {
-		n += f.bytes
-	}
-	return n
 }
 
 func versionsOf(files []file) (n int64) {

@@ -209,6 +209,20 @@ func TestMessages(t *testing.T) {
 	})
 }
 
+// TestTold: what OPTIMIZE says in rows is a message, an error of it included.
+func TestTold(t *testing.T) {
+	onEveryFlavour(t, func(t *testing.T, server *snapshot.Target, opt Options) {
+		l := newLab(t, server, opt, seed)
+		steps := walk(t, l.open(), script("OPTIMIZE TABLE a", "ANALYZE TABLE a, nowhere"))
+		if m := steps[0].Result.Messages; len(m) != 1 || m[0].Severity != "note" || !strings.Contains(m[0].Text, "doing recreate + analyze instead") {
+			t.Errorf("OPTIMIZE: %+v", m)
+		}
+		if m := steps[1].Result.Messages; len(m) == 0 || m[0].Severity != "Error" || !strings.Contains(m[0].Text, "nowhere' doesn't exist") {
+			t.Errorf("ANALYZE: %+v", m)
+		}
+	})
+}
+
 // TestSQLMode: the server's default, or the one that was asked for.
 func TestSQLMode(t *testing.T) {
 	onEveryFlavour(t, func(t *testing.T, server *snapshot.Target, opt Options) {

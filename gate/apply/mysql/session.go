@@ -133,8 +133,9 @@ func (s *Session) Exec(ctx context.Context, n int) (observe.Result, error) {
 	}
 	before := s.conn.inTransaction()
 	sent := time.Now()
-	rep, err := s.conn.exchange(ctx, st.SQL)
-	r := observe.Result{Sent: sent, Received: time.Now(), How: how(st, words, before, before)}
+	var told []gate.Message
+	rep, err := s.conn.exchangeEach(ctx, st.SQL, tells(words, &told))
+	r := observe.Result{Sent: sent, Received: time.Now(), How: how(st, words, before, before), Messages: told}
 	if err != nil {
 		return s.failed(ctx, n, r, before, err)
 	}
@@ -168,10 +169,11 @@ func (s *Session) succeeded(ctx context.Context, n int, words []token, r observe
 		r.Ended = ends(st, words) || commits(st, words)
 	}
 	if rep.warnings > 0 {
-		var err error
-		if r.Messages, err = s.warnings(ctx, n, rep.warnings); err != nil {
+		warnings, err := s.warnings(ctx, n, rep.warnings)
+		if err != nil {
 			return r, fmt.Errorf("read the warnings of %s: %w", kind(st, words), err)
 		}
+		r.Messages = append(r.Messages, warnings...)
 	}
 	return r, nil
 }
@@ -308,6 +310,20 @@ func (s *Session) tell(ctx context.Context, sql string) error {
 		return fmt.Errorf("%s: %w", strings.ToLower(sql), err)
 	}
 	return nil
+}
+
+// tells gathers what OPTIMIZE TABLE and its like say in rows of their own,
+// where even an error is no failure of the statement. nil for others.
+func tells(words []token, to *[]gate.Message) func([]driver.Value) {
+	if len(words) == 0 || !contains([]string{"OPTIMIZE", "ANALYZE", "CHECK", "REPAIR"}, words[0].word) {
+		return nil
+	}
+	return func(row []driver.Value) {
+		text := texts(row) // Table, Op, Msg_type, Msg_text
+		if len(text) == 4 && !strings.EqualFold(text[2], "status") {
+			*to = append(*to, gate.Message{Severity: text[2], Text: text[0] + ": " + text[3]})
+		}
+	}
 }
 
 // warnings of the statement that has just run. SHOW WARNINGS keeps them, and

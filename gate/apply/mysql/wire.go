@@ -89,7 +89,12 @@ func (c *conn) inTransaction() bool { return c.status&inTransactionFlag != 0 }
 
 // exchange sends one statement and reads all that comes back.
 func (c *conn) exchange(ctx context.Context, sql string) (reply, error) {
-	returned, err := c.drain(ctx, sql, nil)
+	return c.exchangeEach(ctx, sql, nil)
+}
+
+// exchangeEach calls each with every row that comes back, if it is not nil.
+func (c *conn) exchangeEach(ctx context.Context, sql string, each func([]driver.Value)) (reply, error) {
+	returned, err := c.drain(ctx, sql, each)
 	rep, ok := c.tap.reply()
 	switch {
 	case c.tap.infile:
@@ -112,23 +117,28 @@ func (c *conn) ask(ctx context.Context, sql string) ([][]string, error) {
 	var all [][]string
 	status := c.status
 	_, err := c.drain(ctx, sql, func(row []driver.Value) {
-		text := make([]string, len(row))
-		for i, v := range row {
-			switch v := v.(type) {
-			case []byte:
-				text[i] = string(v)
-			case nil:
-			default:
-				text[i] = fmt.Sprint(v)
-			}
-		}
-		all = append(all, text)
+		all = append(all, texts(row))
 	})
 	if rep, ok := c.tap.reply(); ok {
 		status = rep.status
 	}
 	c.status = status
 	return all, err
+}
+
+// texts of a row; NULL is empty.
+func texts(row []driver.Value) []string {
+	out := make([]string, len(row))
+	for i, v := range row {
+		switch v := v.(type) {
+		case []byte:
+			out[i] = string(v)
+		case nil:
+		default:
+			out[i] = fmt.Sprint(v)
+		}
+	}
+	return out
 }
 
 // ping asks for nothing but a reply with a status.
