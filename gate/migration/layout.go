@@ -4,6 +4,14 @@ import "fmt"
 
 // Layout is how a migration tool names and annotates files, where its ledger
 // is, and how it sends a script.
+//
+// On MySQL golang-migrate sends a file whole, with multiStatements=true (its
+// Open sets it, its documentation demands it of others), and opens no
+// transaction; an empty file fails with 1065. goose sends one statement at a
+// time, for which multiStatements is left off: two in one piece fail with
+// 1064. It opens a transaction unless told NO TRANSACTION, which the first DDL
+// commits. Neither knows DELIMITER. Names and ledgers are the same on every
+// engine.
 type Layout struct {
 	// Name as the --layout option spells it: "golang-migrate", "goose".
 	Name string

@@ -17,7 +17,7 @@ import (
 
 // TestLayouts loads every archive of testdata/layouts and holds what came of
 // it against the archive's last file. The archive's comment may hold options:
-// "layout NAME", "ignore PATTERN", "env NAME=VALUE".
+// "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE".
 func TestLayouts(t *testing.T) {
 	archives, err := filepath.Glob("testdata/layouts/*.txtar")
 	if err != nil || len(archives) == 0 {
@@ -68,6 +68,8 @@ func showDir(fsys fs.FS, comment string) string {
 			layout, _ = ByName(rest)
 		case "ignore":
 			opt.Ignore = append(opt.Ignore, rest)
+		case "dialect":
+			opt.Dialect = Dialect(rest)
 		case "env":
 			name, value, _ := strings.Cut(rest, "=")
 			env[name] = strings.ReplaceAll(value, `\n`, "\n")

@@ -72,7 +72,7 @@ const (
 )
 
 // open reports whether semicolons belong to the body now.
-func (b *program) open() bool { return len(b.blocks) > 0 || b.expr > 0 }
+func (b *program) open() bool { return len(b.blocks) > 0 }
 
 // semicolon ends a statement inside the body; i is its index.
 func (b *program) semicolon(i int) {

@@ -76,7 +76,7 @@ func (a *myAnalyser) flags(kind string) {
 	f := a.facts
 	f.Kind = kind
 	if f.Kind == "" {
-		f.Kind = strings.ToUpper(a.w.render(0, 1))
+		f.Kind = "EMPTY"
 	}
 	f.ImplicitCommit = commits(kind, temporary(a.w), a.p.dialect == MariaDB)
 	a.control(a.w)

@@ -38,43 +38,45 @@ func (p *myParser) batch(src *source, n int) error {
 		p.empty(src, n)
 	}
 	if p.single && len(pieces) > 1 {
-		pieces = []myPiece{joined(pieces)}
+		p.together(src, pieces, n)
+		return nil
 	}
 	for _, pc := range pieces {
-		off, line, col := src.position(pc.start)
-		st := Statement{
-			File: src.file, Line: line, EndLine: src.line(pc.end - 1), Column: col, Offset: off,
-			SQL: src.text[pc.start:pc.end], Batch: n,
-		}
-		var calls []string
-		st.Facts, calls = p.analyse(src, pc)
-		p.statements = append(p.statements, st)
-		p.calls = append(p.calls, calls)
+		facts, calls := p.analyse(src, pc)
+		p.add(src, pc.start, pc.end, n, facts, calls)
 	}
 	return nil
+}
+
+func (p *myParser) add(src *source, start, end, n int, facts Facts, calls []string) {
+	off, line, col := src.position(start)
+	p.statements = append(p.statements, Statement{
+		File: src.file, Line: line, EndLine: src.line(max(end-1, start)), Column: col, Offset: off,
+		SQL: src.text[start:end], Batch: n, Facts: facts,
+	})
+	p.calls = append(p.calls, calls)
+}
+
+// together adds what holds several statements and is sent as one. The server
+// refuses it, but not where the project's connection has multiStatements=true,
+// so what each would do is kept.
+func (p *myParser) together(src *source, pieces []myPiece, n int) {
+	facts, calls := p.analyse(src, pieces[0])
+	for _, pc := range pieces[1:] {
+		more, moreCalls := p.analyse(src, pc)
+		facts.Actions, facts.Unread = append(facts.Actions, more.Actions...), append(facts.Unread, more.Unread...)
+		facts.ImplicitCommit, facts.NoOp = facts.ImplicitCommit || more.ImplicitCommit, facts.NoOp && more.NoOp
+		calls = append(calls, moreCalls...)
+	}
+	facts.Analysed, facts.NotAnalysed = false, "several statements are sent as one, which the server refuses"
+	p.add(src, pieces[0].start, pieces[len(pieces)-1].end, n, facts, calls)
 }
 
 // empty adds the statement that a text without any is: the server answers
 // "query was empty" (1065), and the tool that sends it fails. A comment alone
 // is taken.
 func (p *myParser) empty(src *source, n int) {
-	off, line, col := src.position(0)
-	p.statements = append(p.statements, Statement{
-		File: src.file, Line: line, EndLine: line, Column: col, Offset: off, Batch: n,
-		Facts: Facts{Kind: "EMPTY", Analysed: true, NoOp: true},
-	})
-	p.calls = append(p.calls, nil)
-}
-
-// joined makes one piece of several that are sent as one statement.
-func joined(pieces []myPiece) myPiece {
-	p := pieces[0]
-	for _, next := range pieces[1:] {
-		p.end = next.end
-		p.tokens = append(p.tokens, next.tokens...)
-	}
-	p.refused = "several statements are sent as one, which the server refuses"
-	return p
+	p.add(src, 0, 0, n, Facts{Kind: "EMPTY", Analysed: true, NoOp: true}, nil)
 }
 
 func (p *myParser) done() []Statement {

@@ -134,7 +134,7 @@ func errorNumber(err error) string {
 // database.
 var splitCases = []string{
 	"", ";", " \n", "-- only\n", "/* only */", "SELECT 1;;SELECT 2", ";SELECT 1", "SELECT 1;;", "SELECT 1; /* x */ ;\n", "SELECT 1; # c\n; SELECT 2", "/* a */; SELECT 1",
-	"SELECT 1;\n-- end\n", "SELECT 1;\v\fSELECT 2;\r\n", "SELECT 'a;b', \"c;d\", 'it''s;', 'x\\';y', `e``;` FROM (SELECT 1 AS `e``;`) s; SELECT 2",
+	"SELECT 1;\n-- end\n", "SELECT 1; ; -- c", "SELECT 1; -- c\n;\n-- d\n", "; -- c", "SELECT 1; /* a */ ; /* b */ SELECT 2", "SELECT 1;\v\fSELECT 2;\r\n", "SELECT 'a;b', \"c;d\", 'it''s;', 'x\\';y', `e``;` FROM (SELECT 1 AS `e``;`) s; SELECT 2",
 	"SELECT 2--1; SELECT 3-- ;\n; SELECT 4 --\t;\n, 5; SELECT 6 --\x01 ;\n, 7", "SELECT 1 -- x\r; SELECT 2", "SELECT 1 /* ; */ , 2; SELECT /*+ MAX_EXECUTION_TIME(9) ; */ 3",
 	"SELECT 1 /*!50000 , 2 */; SELECT 3", "/*!50000 SELECT 1 */; /*! SELECT 2 */", "/*!50000 SELECT 1; SELECT 2 */; SELECT 3", "SELECT 1; SELECT 2 /*!50000 ; SELECT 3 */", "/*!99999 SELECT 1; */ SELECT 3; SELECT 4",
 	"/*!999999 SELECT 1; /* in */ */ SELECT 3", "/*!50701 SELECT 1; */ SELECT 2", "/*!50000 SELECT /* x; */ 1 */; SELECT 2", "/*M! SELECT 1; */ SELECT 2", "/*M!100100 SELECT 1 */; SELECT 2", "/*!100100 SELECT 1 */; SELECT 2",

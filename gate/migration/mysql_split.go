@@ -145,6 +145,9 @@ func (sp *mySplitter) piece() *myPiece {
 	}
 	p := &myPiece{start: sp.start, end: sp.tokens[len(sp.tokens)-1].end, tokens: sp.tokens, mode: sp.lex.mode}
 	p.end = max(p.end, sp.lex.codeEnd)
+	if sp.empty() {
+		p.end = len(strings.TrimRight(sp.src.text, "; \t\r\n\v\f")) // with the comment behind it
+	}
 	if sp.isPunct(sp.tokens[0], ';') {
 		p.refused = "an empty statement stands before it, which the server takes for a syntax error"
 	}

@@ -27,7 +27,7 @@ type mark struct {
 const bom = "\ufeff"
 
 // newSource checks the encoding and lays the line table. A byte order mark is
-// not part of the text, but counts in offsets.
+// not part of the text, but counts in offsets; MySQL fails at it.
 func newSource(file string, text []byte) (*source, error) {
 	return newDialectSource(Postgres, file, text)
 }
@@ -40,6 +40,9 @@ func newDialectSource(d Dialect, file string, text []byte) (*source, error) {
 	}
 	src := &source{file: file, text: s[skip:]}
 	src.marks = lineMarks(src.text, skip)
+	if skip > 0 && d.IsMySQL() {
+		return nil, src.errorAt(0, "a byte order mark, which MySQL takes for a part of the first word", "save the file as UTF-8 without one")
+	}
 	if err := src.checkEncoding(d); err != nil {
 		return nil, err
 	}
