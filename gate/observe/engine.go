@@ -92,8 +92,8 @@ type Watcher interface {
 // Timer is a Watcher whose server keeps records of its own (MySQL's
 // performance_schema): what it can add to the looks.
 type Timer interface {
-	// Phases returns the locks of the statement that was just exchanged as the
-	// server itself timed them, none where it did not. tables are what the
+	// Phases returns the locks of the statement that was just exchanged, and
+	// did not fail, as the server itself timed them, none where it did not. tables are what the
 	// statement names, "schema.name" or "name". An error also says that the
 	// records are incomplete, which voids the run.
 	Phases(ctx context.Context, sent, received time.Time, tables []string) ([]lockbudget.TimedPhase, error)

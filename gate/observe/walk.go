@@ -135,7 +135,9 @@ func (w *walk) statement(ctx context.Context, i int) (Result, gate.StatementRun,
 	if err := w.readCounters(ctx, &st); err != nil {
 		return res, st, err
 	}
-	if t, ok := w.watch.(Timer); ok {
+	// After a failure the tool's connection may be gone, and the server's
+	// records of it with it; the looks tell then.
+	if t, ok := w.watch.(Timer); ok && res.Failure == nil {
 		phases, err := t.Phases(ctx, res.Sent, res.Received, tablesOf(w.script.Statements[i]))
 		if err != nil {
 			return res, st, fmt.Errorf("read the server's own times: %w", err)
