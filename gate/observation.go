@@ -46,6 +46,20 @@ type Engine struct {
 	Version string `json:"version"`
 }
 
+// Product is the engine's name as its makers spell it; an unknown one stays as
+// it is.
+func (e Engine) Product() string {
+	switch e.Name {
+	case snapshot.Postgres:
+		return "PostgreSQL"
+	case snapshot.MySQL:
+		return "MySQL"
+	case snapshot.MariaDB:
+		return "MariaDB"
+	}
+	return e.Name
+}
+
 // TargetFacts tell where it ran.
 type TargetFacts struct {
 	Kind   string `json:"kind"`

@@ -21,7 +21,7 @@ func (m *model) ground() []fact {
 		if o.Target.Detail != "" {
 			where += " (" + oneLine(o.Target.Detail) + ")"
 		}
-		fs = append(fs, fact{"measured on", strings.TrimSuffix(engineName(o.Engine.Name)+" "+oneLine(o.Engine.Version)+", "+where, ", ")})
+		fs = append(fs, fact{"measured on", strings.TrimSuffix(cmp.Or(oneLine(o.Engine.Product()), "unknown engine")+" "+oneLine(o.Engine.Version)+", "+where, ", ")})
 	}
 	if s := o.Snapshot; s != nil {
 		v := fmt.Sprintf("%s: %s, %s", oneLine(s.Path), plural(s.Rows, "row"), byteSize(s.Bytes))
@@ -137,18 +137,6 @@ func (m *model) tickerOnly() string {
 	}
 	return c + " may commit on the way, where no sample can be taken between statements; locks shorter than " +
 		duration(ms(m.obs.Resolution.MaxGap)) + " may be missing here"
-}
-
-func engineName(s string) string {
-	switch s {
-	case "postgres":
-		return "PostgreSQL"
-	case "mysql":
-		return "MySQL"
-	case "mariadb":
-		return "MariaDB"
-	}
-	return cmp.Or(oneLine(s), "unknown engine")
 }
 
 // short cuts digests and commit ids; other refs stay whole.

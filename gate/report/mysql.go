@@ -75,7 +75,7 @@ func fate(s *statement) string {
 	switch {
 	case s.run.RolledBack:
 		return "rolled back"
-	case s.mig.Rerun != nil && !s.st.Facts.NoOp && s.st.Facts.Control == "":
+	case s.mig.Rerun != nil && (len(s.st.Facts.Actions) > 0 || !s.st.Facts.Analysed):
 		return "stays applied"
 	}
 	return ""

@@ -29,7 +29,9 @@ func (c *change) stays(m *gate.Migration) []int {
 }
 
 func changesNothing(st migration.Statement) bool {
-	return st.Facts.NoOp || st.Facts.Control != "" || slices.Contains([]string{"SET", "USE", "SELECT", "SHOW", "LOCK TABLES", "UNLOCK TABLES"}, st.Facts.Kind)
+	first, _, _ := strings.Cut(st.Facts.Kind, " ")
+	return st.Facts.NoOp || st.Facts.Control != "" ||
+		slices.Contains([]string{"SET", "USE", "SELECT", "SHOW", "EXPLAIN", "LOCK", "UNLOCK", "FLUSH", "ANALYZE"}, first)
 }
 
 // kept says which statements stay applied, and which did not run.
@@ -52,7 +54,7 @@ func (c *change) kept(m *gate.Migration, f *gate.Failure) string {
 	if len(left) > 0 {
 		why := "no transaction holds them together"
 		if slices.ContainsFunc(left, func(s int) bool { return m.Up.Statements[s].Facts.ImplicitCommit }) {
-			why = productName(c.Engine.Name) + " commits DDL by itself"
+			why = c.Engine.Product() + " commits DDL by itself"
 		}
 		parts = append(parts, fmt.Sprintf("%s %s of %d %s applied and %s: %s",
 			verb(left, "statement", "statements"), ranges(left), n, verb(left, "is", "are"), verb(left, "stays", "stay"), why))
@@ -171,15 +173,4 @@ func (c *change) wayOn(m *gate.Migration, f *gate.Failure) string {
 		return "-- first: " + strings.ReplaceAll(remedy, "\n", "\n-- ") + "\n" + text
 	}
 	return text
-}
-
-func productName(engine string) string {
-	switch engine {
-	case "mysql":
-		return "MySQL"
-	case "mariadb":
-		return "MariaDB"
-	default:
-		return "PostgreSQL"
-	}
 }

@@ -11,11 +11,11 @@ import (
 
 // remedy explains the errors that MySQL's migrations run into, by number, and
 // the way out. What the server itself says stays in the evidence.
-func (c mysqlFixes) remedy(f *gate.Failure) string {
-	switch f.Code {
+func (f mysqlFixes) remedy(failure *gate.Failure) string {
+	switch failure.Code {
 	case "1064":
-		if strings.Contains(strings.ToUpper(f.Message), "DELIMITER") || c.saysDelimiter(f) {
-			return c.noDelimiter()
+		if strings.Contains(strings.ToUpper(failure.Message), "DELIMITER") || f.saysDelimiter(failure) {
+			return f.noDelimiter()
 		}
 	case "1044", "1142", "1143", "1227", "1370":
 		return "the migrating account has every right on its own schema and nothing beyond, as it should in production: " +
@@ -46,9 +46,9 @@ func (c mysqlFixes) remedy(f *gate.Failure) string {
 	case "1062", "1586":
 		return "rows in the snapshot are not unique, so rows in production are not: clean them up in a migration before this one"
 	case "1048", "1138", "1265", "1292", "1364", "1366", "1406", "1411", "1264":
-		return "under the strict sql_mode a value that does not fit is refused, not bent: " + strictWay(f.Code)
+		return "under the strict sql_mode a value that does not fit is refused, not bent: " + strictWay(failure.Code)
 	case "1845", "1846":
-		return c.refusedAlgorithm(f)
+		return f.refusedAlgorithm(failure)
 	case "4092":
 		return "the table's instant row versions are used up: rebuild it once in a quiet hour (ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE, " +
 			"or a tool), then INSTANT is accepted again"
@@ -63,7 +63,7 @@ func (c mysqlFixes) remedy(f *gate.Failure) string {
 	case "1050":
 		return "it is there already: if an earlier run left it, drop it by hand; else give this one another name"
 	case "1060", "1061":
-		return c.alreadyThere()
+		return f.alreadyThere()
 	case "1091":
 		return "it is gone already: if an earlier run dropped it, take the statement out; else look up its name with SHOW CREATE TABLE"
 	case "1553", "1828", "1829":
@@ -71,11 +71,11 @@ func (c mysqlFixes) remedy(f *gate.Failure) string {
 	case "1832", "1833", "1834":
 		return "a foreign key uses the column: drop the key, change both columns, and add it again (foreign_key_checks=0 keeps that from copying)"
 	case "1305":
-		if strings.Contains(f.Message, "MD5") || strings.Contains(f.Message, "SHA") {
+		if strings.Contains(failure.Message, "MD5") || strings.Contains(failure.Message, "SHA") {
 			return "the digest functions left the server's core in 9.x (component_classic_hashing): compute the value in the application"
 		}
 	}
-	return f.Hint
+	return failure.Hint
 }
 
 // strictWay is the next step for a value that does not fit.
@@ -90,18 +90,18 @@ func strictWay(code string) string {
 	}
 }
 
-func (c mysqlFixes) alreadyThere() string {
-	if c.dialect() == migration.MariaDB {
+func (f mysqlFixes) alreadyThere() string {
+	if f.dialect() == migration.MariaDB {
 		return "it is there already: if an earlier run left it, drop it by hand, or say IF NOT EXISTS, which MariaDB takes here"
 	}
 	return "it is there already: if an earlier run left it, drop it by hand; MySQL has no IF NOT EXISTS for columns and indexes"
 }
 
 // saysDelimiter: the statement that failed begins with the client's command.
-func (c mysqlFixes) saysDelimiter(f *gate.Failure) bool {
-	for _, m := range c.Migrations {
+func (f mysqlFixes) saysDelimiter(failure *gate.Failure) bool {
+	for _, m := range f.Migrations {
 		for _, st := range statementsOf(m) {
-			if st.File == f.File && f.Line >= st.Line && f.Line <= st.EndLine && delimiterCommand.MatchString(st.SQL) {
+			if st.File == failure.File && failure.Line >= st.Line && failure.Line <= st.EndLine && delimiterCommand.MatchString(st.SQL) {
 				return true
 			}
 		}
@@ -112,9 +112,9 @@ func (c mysqlFixes) saysDelimiter(f *gate.Failure) bool {
 var delimiterCommand = regexp.MustCompile(`(?im)^\s*DELIMITER\b`)
 
 // noDelimiter says what the layout's tool knows in the place of DELIMITER.
-func (c mysqlFixes) noDelimiter() string {
+func (f mysqlFixes) noDelimiter() string {
 	const why = "DELIMITER is a command of the mysql client, which no server and no driver knows: "
-	switch c.Layout {
+	switch f.Layout {
 	case "goose":
 		return why + "leave it out, and put the routine between `-- +goose StatementBegin` and `-- +goose StatementEnd`"
 	case "golang-migrate":
@@ -126,9 +126,9 @@ func (c mysqlFixes) noDelimiter() string {
 
 // refusedAlgorithm: the clause did its work. The server's words say what it
 // would take instead.
-func (c mysqlFixes) refusedAlgorithm(f *gate.Failure) string {
+func (mysqlFixes) refusedAlgorithm(failure *gate.Failure) string {
 	instead := ""
-	if m := tryInstead.FindStringSubmatch(f.Message); m != nil {
+	if m := tryInstead.FindStringSubmatch(failure.Message); m != nil {
 		instead = fmt.Sprintf(" (it would take %s)", strings.ReplaceAll(m[1], " ", ""))
 	}
 	return "the server cannot do this the gentle way that the clause demands, and said so instead of blocking everybody" + instead +

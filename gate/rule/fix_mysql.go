@@ -100,7 +100,7 @@ func (f mysqlFixes) lastResort(st migration.Statement, d *gate.OnlineDDL) string
 	switch {
 	case changesRows(st):
 		return "-- change the rows in batches by primary key, some thousand at a time, each in a transaction of its own and in a migration of its own"
-	case d != nil && takesClause(st):
+	case d != nil && takesClause(st) && (d.Algorithm != "" || d.Best != nil && d.Best.Algorithm != ""):
 		st.SQL = strings.TrimSuffix(f.spelledOut(st, *d), ";")
 	}
 	return "-- this statement has no gentler form: leave it alone in its migration, run it when the table is idle,\n" +
@@ -116,6 +116,9 @@ func betterThan(best *gate.BestDDL, d gate.OnlineDDL) bool {
 	if best == nil || best.Algorithm == "" || d.Algorithm == "" {
 		return false
 	}
+	if d.Algorithm != "COPY" && !d.Rebuild && d.Lock == "" {
+		return false // metadata only: nothing takes less
+	}
 	b, was := slices.Index(rank, best.Algorithm), slices.Index(rank, d.Algorithm)
 	if d.Algorithm == "INPLACE" && !d.Rebuild {
 		was = slices.Index(rank, "NOCOPY")
@@ -130,7 +133,7 @@ func betterThan(best *gate.BestDDL, d gate.OnlineDDL) bool {
 // copy of the table.
 func (f mysqlFixes) best(st migration.Statement, d gate.OnlineDDL) string {
 	why := "-- the server takes this way for the very statement (asked on an empty copy of the table)"
-	if d.Best.Algorithm == "INSTANT" && st.Facts.Algorithm == "" && d.Algorithm != "INSTANT" {
+	if d.Best.Algorithm == "INSTANT" && st.Facts.Algorithm == "" && d.Rebuild {
 		why += ";\n-- it did not on the table itself, so this fails there at once: its row versions are used up (error 4092), and one\n" +
 			"-- rebuild in a quiet hour sets them back: ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE"
 	}

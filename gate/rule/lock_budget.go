@@ -93,7 +93,11 @@ func (c *change) notMeasured(windows []gate.LockWindow) []gate.Finding {
 		f.Message = fmt.Sprintf("%s: %s taken by this script, durations not measured: no snapshot, and %s here",
 			some(tables, 3), plural(int64(len(holds)), "blocking lock", "blocking locks"), emptiness(tables))
 		f.Evidence = map[string]any{"not_measured": listed, "size": "unknown"}
-		f.Fix = "give the gate production's shape: --snapshot FILE (pg_dump -Fc), so that the milliseconds mean something"
+		tool := "pg_dump -Fc"
+		if c.dialect().IsMySQL() {
+			tool = "mysqldump, mydumper or mysqlsh"
+		}
+		f.Fix = "give the gate production's shape: --snapshot FILE (" + tool + "), so that the milliseconds mean something"
 		findings = append(findings, f)
 	}
 	return findings
