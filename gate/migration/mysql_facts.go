@@ -37,7 +37,7 @@ func (p *myParser) analyse(src *source, pc myPiece) (Facts, []string) {
 		lineOf: func(off int) int { return src.line(pc.start + off) }, top: true,
 	}
 	for a.w.at(0) == ";" {
-		a.w.toks = a.w.toks[1:]
+		a.w = a.w.slice(1, len(a.w.toks))
 	}
 	a.statement()
 	if pc.refused != "" {

@@ -33,7 +33,7 @@ func (p myPiece) words(text string) myWords {
 	for i, t := range p.tokens {
 		toks[i] = token{t.kind, t.start - p.start, t.end - p.start}
 	}
-	return myWords{words{text[p.start:p.end], toks}, p.mode}
+	return myWords{words: words{text[p.start:p.end], toks}, mode: p.mode}.cached()
 }
 
 // splitMySQL returns the statements of a text as a driver's multi-statements
@@ -68,7 +68,7 @@ func (sp *mySplitter) all() ([]myPiece, error) {
 }
 
 func (sp *mySplitter) words() myWords {
-	return myWords{words{sp.src.text, sp.tokens}, sp.lex.mode}
+	return myWords{words: words{sp.src.text, sp.tokens}, mode: sp.lex.mode}
 }
 
 func (sp *mySplitter) isPunct(t token, c byte) bool {
@@ -179,7 +179,9 @@ func (sp *mySplitter) delimited(t token) *myPiece {
 
 // splitClient returns the pieces that the mysql client would send. It cuts at
 // its delimiter wherever that stands outside quotes and comments, obeys
-// DELIMITER, and counts no blocks (client/mysql.cc, add_line).
+// DELIMITER, and counts no blocks (client/mysql.cc, add_line; seen so with the
+// client of 9.7). Its commands like \G are left in: by default it reads them
+// from a terminal only.
 func splitClient(src *source, mariadb bool, m *modes) ([]myPiece, error) {
 	c := clientSplitter{src: src, text: src.text, delimiter: ";", mariadb: mariadb, modes: m}
 	if err := c.run(); err != nil {
@@ -233,15 +235,11 @@ func (c *clientSplitter) run() error {
 			}
 			i += len(line)
 			c.from = i
-		case strings.HasPrefix(c.text[i:], c.delimiter), strings.HasPrefix(c.text[i:], `\g`), strings.HasPrefix(c.text[i:], `\G`):
+		case strings.HasPrefix(c.text[i:], c.delimiter):
 			if err := c.flush(i); err != nil {
 				return err
 			}
-			if b != '\\' {
-				i += len(c.delimiter)
-			} else {
-				i += 2
-			}
+			i += len(c.delimiter)
 			c.from = i
 		default:
 			i++

@@ -6,12 +6,48 @@ import "strings"
 type myWords struct {
 	words
 	mode sqlMode
+	// upper holds what at returns, where it was worked out before: the words of
+	// a statement are looked at many times.
+	upper []string
+}
+
+// cached works out the words once.
+func (w myWords) cached() myWords {
+	w.upper = make([]string, len(w.toks))
+	for i := range w.toks {
+		w.upper[i] = w.words.at(i)
+	}
+	return w
+}
+
+func (w myWords) at(i int) string {
+	if w.upper == nil {
+		return w.words.at(i)
+	}
+	if i < 0 || i >= len(w.upper) {
+		return ""
+	}
+	return w.upper[i]
+}
+
+// has reports whether the tokens from i on are these.
+func (w myWords) has(i int, want ...string) bool {
+	for j, s := range want {
+		if w.at(i+j) != s {
+			return false
+		}
+	}
+	return true
 }
 
 func (w myWords) slice(i, j int) myWords {
 	i = min(max(i, 0), len(w.toks))
 	j = min(max(j, i), len(w.toks))
-	return myWords{words{w.text, w.toks[i:j]}, w.mode}
+	s := myWords{words: words{w.text, w.toks[i:j]}, mode: w.mode}
+	if w.upper != nil {
+		s.upper = w.upper[i:j]
+	}
+	return s
 }
 
 // is reports whether token i is one of these words.
