@@ -55,7 +55,7 @@ const settles = 10 * time.Second
 // LOCK=SHARED's lock during a build are left to Sample). No phases are
 // returned, because the stages do not tell, for REORGANIZE PARTITION,
 // OPTIMIZE, a plain RENAME, under LOCK TABLES, for a statement of more than
-// max_digest_length bytes, and on MariaDB.
+// max_digest_length bytes, and on a MariaDB without performance_schema.
 //
 // Call it after each statement of the owner's connection, before its next
 // one. tables is what the statement names, for where the server does not keep
@@ -64,7 +64,7 @@ const settles = 10 * time.Second
 // keeps performance_schema_events_stages_history_long_size of them, 10,000 by
 // default; an ALTER has 30 to 100).
 func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables []string) ([]lockbudget.TimedPhase, error) {
-	if s.opt.MariaDB {
+	if !s.timed {
 		return nil, nil
 	}
 	s.mu.Lock()
@@ -146,7 +146,7 @@ func (s *Sampler) exchanged(ctx context.Context, sent time.Time) (statement, err
 			return statement{}, err
 		}
 		if len(found) == 0 {
-			return statement{}, errors.New("the server kept no record of the statement: the migrating account's session connected before the observer, or under another name")
+			return statement{}, errors.New("the server kept no record of the statement: no session of the migrating account has any, so it connected under another name, or ran it before the observer was there")
 		}
 		top := slices.MinFunc(found, func(a, b statement) int { return cmp.Compare(late(a), late(b)) })
 		if top.last != 0 {
@@ -229,9 +229,8 @@ func (s *Sampler) stagesOf(ctx context.Context, top statement) (by map[int64]sta
 		if err := rows.Scan(&name, &id, &of, &start, &end); err != nil {
 			return nil, false, fmt.Errorf("read the stage events: %w", err)
 		}
-		name = strings.TrimPrefix(name, "stage/sql/")
-		complete = complete || of == top.id && name == stageStarting && id == top.id+1
-		by[of] = append(by[of], stage{name: name, start: picoseconds(start), end: picoseconds(end)})
+		complete = complete || of == top.id && name == "stage/sql/"+stageStarting && id == top.id+1
+		by[of] = by[of].add(name, picoseconds(start), picoseconds(end))
 	}
 	if err := rows.Err(); err != nil {
 		return nil, false, fmt.Errorf("read the stage events: %w", err)

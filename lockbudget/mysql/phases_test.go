@@ -16,7 +16,9 @@ import (
 )
 
 // TestPhases: what the server times of each kind of statement.
-func TestPhases(t *testing.T) {
+func TestPhases(t *testing.T) { flavours(t, testPhases) }
+
+func testPhases(t *testing.T, flavour string) {
 	const (
 		x   = "t EXCLUSIVE"
 		snw = "t SHARED_NO_WRITE"
@@ -60,7 +62,7 @@ func TestPhases(t *testing.T) {
 		{"no table", nil, "SET @a = 1", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := newPlace(t, snapshot.MySQL)
+			p := newPlace(t, flavour)
 			watch := p.watch(t)
 			s := p.connect(t)
 			exec(t, s.Conn, c.before...)
@@ -98,7 +100,9 @@ func TestPhases(t *testing.T) {
 
 // TestPhasesWaited: for how long an ALTER waited behind an open transaction,
 // which also shows that edges and waits are where they truly were.
-func TestPhasesWaited(t *testing.T) {
+func TestPhasesWaited(t *testing.T) { flavours(t, testPhasesWaited) }
+
+func testPhasesWaited(t *testing.T, flavour string) {
 	const hold = 150 * time.Millisecond
 	for _, sql := range []string{
 		"ALTER TABLE t ADD COLUMN c INT, ALGORITHM=INSTANT", // before all else
@@ -106,7 +110,7 @@ func TestPhasesWaited(t *testing.T) {
 		"ALTER TABLE t MODIFY n BIGINT",                     // after the copy
 	} {
 		t.Run(sql, func(t *testing.T) {
-			p := newPlace(t, snapshot.MySQL)
+			p := newPlace(t, flavour)
 			watch := p.watch(t)
 			s, reader := p.connect(t), p.connect(t)
 			exec(t, reader.Conn, "BEGIN", "SELECT * FROM t")
@@ -179,33 +183,47 @@ func TestPhasesVoid(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("not instrumented", func(t *testing.T) {
-		p := newPlace(t, snapshot.MySQL)
-		early := p.watch(t)
-		_ = early.Close(ctx)
-		exec(t, p.root, "DELETE FROM performance_schema.setup_actors") // as if the session had come first
+	t.Run("another account", func(t *testing.T) {
+		p, elsewhere := newPlace(t, snapshot.MySQL), newPlace(t, snapshot.MySQL)
+		watch := elsewhere.watch(t)
 		s := p.connect(t)
-		watch := p.watch(t)
 		sent := time.Now()
 		exec(t, s.Conn, "ALTER TABLE t ADD INDEX (v)")
-		if _, err := watch.Phases(ctx, sent, time.Now(), nil); err == nil || !strings.Contains(err.Error(), "connected before the observer") {
+		if _, err := watch.Phases(ctx, sent, time.Now(), nil); err == nil || !strings.Contains(err.Error(), "kept no record") {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// TestPhasesOnMariaDB: it has none, and says no more.
-func TestPhasesOnMariaDB(t *testing.T) {
+// TestEarlySession: a session that was there before the observer is timed too.
+func TestEarlySession(t *testing.T) {
+	p := newPlace(t, snapshot.MySQL)
+	exec(t, p.root, "DELETE FROM performance_schema.setup_actors")
+	s := p.connect(t)
+	watch := p.watch(t)
+	sent := time.Now()
+	exec(t, s.Conn, "ALTER TABLE t ADD INDEX (v)")
+	if got, err := watch.Phases(context.Background(), sent, time.Now(), nil); err != nil || len(got) != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestUntimed: a MariaDB without performance_schema shows its locks and no
+// phases, and says no more.
+func TestUntimed(t *testing.T) {
 	if !slices.Contains(snapshottest.MySQLFlavours(t), snapshot.MariaDB) {
 		t.Skip("MG_TEST_MYSQL leaves MariaDB out")
 	}
-	p := newPlace(t, snapshot.MariaDB)
+	p := placeOn(t, snapshottest.MySQLAlone(t, snapshot.MariaDB, map[string]string{"performance_schema": "OFF"}), snapshot.MariaDB)
 	watch := p.watch(t)
 	s := p.connect(t)
 	sent := time.Now()
-	exec(t, s.Conn, "ALTER TABLE t ADD INDEX (v)")
+	exec(t, s.Conn, "ALTER TABLE t ADD INDEX (v)", "LOCK TABLES t WRITE")
 	if got, err := watch.Phases(context.Background(), sent, time.Now(), []string{"t"}); got != nil || err != nil {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if locks, err := watch.Sample(context.Background()); err != nil || len(locks) != 1 {
+		t.Errorf("%+v, %v", locks, err)
 	}
 }
 

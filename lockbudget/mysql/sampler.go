@@ -30,7 +30,7 @@ type Options struct {
 	// watched, and nobody else's.
 	Owner string
 	// MariaDB has another lock table (a plugin's) that shows granted locks
-	// only: for how long one was awaited is not known there.
+	// only: for how long one was awaited is known there from Phases alone.
 	MariaDB bool
 }
 
@@ -44,6 +44,8 @@ type Sampler struct {
 	look  *sql.Stmt
 	whose *sql.Stmt
 	now   *sql.Stmt
+	// timed: the server keeps times of its own, which Phases reads.
+	timed bool
 	// thread is the observer's own.
 	thread int64
 	// sessions by the lock table's id of a thread; 0 for other accounts'. Such
@@ -67,8 +69,8 @@ FROM performance_schema.threads WHERE THREAD_ID = ?`
 )
 
 // NewSampler connects as an administrator and turns on what it needs of the
-// server's instruments. Call it before the migration's session connects:
-// whether a session's events are kept is decided when it connects.
+// server's instruments. Call it before the migration runs anything: of locks
+// and statements from before, the server keeps no record.
 //
 // On MariaDB it installs the plugin metadata_lock_info where it is missing.
 func NewSampler(ctx context.Context, adminDSN string, opt Options) (*Sampler, error) {
@@ -96,15 +98,8 @@ func NewSampler(ctx context.Context, adminDSN string, opt Options) (*Sampler, er
 }
 
 func (s *Sampler) prepare(ctx context.Context) error {
-	if _, err := s.conn.ExecContext(ctx, `SET SESSION wait_timeout = 31536000, lock_wait_timeout = 60, sql_mode = '', transaction_isolation = 'READ-COMMITTED', autocommit = 1`); err != nil {
-		var unknown *driver.MySQLError
-		if !errors.As(err, &unknown) || unknown.Number != 1193 {
-			return err
-		}
-		// MariaDB calls it by an older name.
-		if _, err := s.conn.ExecContext(ctx, `SET SESSION wait_timeout = 31536000, lock_wait_timeout = 60, sql_mode = '', tx_isolation = 'READ-COMMITTED', autocommit = 1`); err != nil {
-			return err
-		}
+	if _, err := s.conn.ExecContext(ctx, `SET SESSION wait_timeout = 31536000, sql_mode = '', autocommit = 1`); err != nil {
+		return err
 	}
 	var lower int
 	if err := s.conn.QueryRowContext(ctx, `SELECT @@lower_case_table_names`).Scan(&lower); err != nil {
@@ -120,14 +115,15 @@ func (s *Sampler) prepare(ctx context.Context) error {
 		if err := s.installPlugin(ctx); err != nil {
 			return err
 		}
-	} else if err := s.instrument(ctx); err != nil {
+	}
+	if err := s.instrument(ctx); err != nil {
 		return err
 	}
 	var err error
 	if s.look, err = s.conn.PrepareContext(ctx, look); err != nil {
 		return err
 	}
-	if s.whose, err = s.conn.PrepareContext(ctx, whose); err != nil || s.opt.MariaDB {
+	if s.whose, err = s.conn.PrepareContext(ctx, whose); err != nil || !s.timed {
 		return err
 	}
 	if s.now, err = s.conn.PrepareContext(ctx, nowQuery); err != nil {

@@ -27,18 +27,22 @@ func (s *Sampler) instrument(ctx context.Context) error {
 	if err := s.conn.QueryRowContext(ctx, `SELECT @@performance_schema`).Scan(&on); err != nil {
 		return err
 	}
-	if on == 0 {
+	if s.timed = on != 0; !s.timed {
+		if s.opt.MariaDB {
+			return nil // its locks are in its plugin
+		}
 		return errors.New("the server runs without performance_schema, where its metadata locks are: start it with performance_schema=ON")
 	}
+	owner := "'" + strings.ReplaceAll(s.opt.Owner, "'", "''") + "'"
 	for _, statement := range []string{
 		// Who matches no actor leaves no events: neither the observer nor any
 		// other connection of the gate fills the histories.
 		`DELETE FROM performance_schema.setup_actors`,
-		`INSERT INTO performance_schema.setup_actors (HOST, USER, ROLE, ENABLED, HISTORY) VALUES ('%', '` + strings.ReplaceAll(s.opt.Owner, "'", "''") + `', '%', 'YES', 'YES')`,
+		`INSERT INTO performance_schema.setup_actors (HOST, USER, ROLE, ENABLED, HISTORY) VALUES ('%', ` + owner + `, '%', 'YES', 'YES')`,
 		`UPDATE performance_schema.setup_consumers SET ENABLED = 'YES' WHERE ` + wantedConsumers,
 		`UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES' WHERE ` + wantedInstruments,
 		// Sessions that are there already got their flags when they connected.
-		`UPDATE performance_schema.threads SET INSTRUMENTED = 'NO', HISTORY = 'NO' WHERE TYPE = 'FOREGROUND'`,
+		`UPDATE performance_schema.threads SET INSTRUMENTED = IF(PROCESSLIST_USER = ` + owner + `, 'YES', 'NO'), HISTORY = INSTRUMENTED WHERE TYPE = 'FOREGROUND'`,
 	} {
 		if _, err := s.conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("turn on the server's instruments: %w", err)
@@ -59,9 +63,8 @@ func (s *Sampler) check(ctx context.Context) error {
 SELECT NAME FROM performance_schema.setup_consumers WHERE ENABLED <> 'YES' AND (`+wantedConsumers+`)
 UNION ALL SELECT NAME FROM performance_schema.setup_instruments WHERE (ENABLED <> 'YES' OR TIMED = 'NO') AND (`+wantedInstruments+`)
 UNION ALL SELECT 'wait/lock/metadata/sql/mdl' FROM DUAL WHERE NOT EXISTS (SELECT * FROM performance_schema.setup_instruments WHERE NAME = 'wait/lock/metadata/sql/mdl')
-UNION ALL SELECT CONCAT(VARIABLE_NAME, ' = ', VARIABLE_VALUE) FROM performance_schema.global_variables WHERE VARIABLE_VALUE = '0'
-AND VARIABLE_NAME IN ('performance_schema_events_stages_history_long_size', 'performance_schema_events_statements_history_long_size',
-'performance_schema_max_metadata_locks', 'performance_schema_max_thread_instances')
+UNION ALL SELECT 'performance_schema_events_stages_history_long_size = 0' FROM DUAL WHERE @@performance_schema_events_stages_history_long_size = 0
+UNION ALL SELECT 'performance_schema_max_metadata_locks = 0' FROM DUAL WHERE @@performance_schema_max_metadata_locks = 0
 ) AS off`).Scan(&off); err != nil {
 		return fmt.Errorf("check the server's instruments: %w", err)
 	}

@@ -58,6 +58,27 @@ type phase struct {
 // stages of one statement, in order.
 type stages []stage
 
+// stageUnlocking interrupts other stages on MariaDB; it is about table locks,
+// which are not metadata locks.
+const stageUnlocking = "Unlocking tables"
+
+// add appends a stage by its full name. MariaDB spells some of them with
+// another first letter, and some are interrupted by one that does not matter.
+func (s stages) add(name string, start, end time.Duration) stages {
+	name = strings.TrimPrefix(name, "stage/sql/")
+	switch name {
+	case stageUnlocking:
+		return s
+	case "Committing alter table to storage engine", "Rename result table", "Freeing items":
+		name = strings.ToLower(name[:1]) + name[1:]
+	}
+	if n := len(s); n > 0 && s[n-1].name == name {
+		s[n-1].end = end
+		return s
+	}
+	return append(s, stage{name: name, start: start, end: end})
+}
+
 // index of the first of that name from i on, -1 without one.
 func (s stages) index(name string, i int) int {
 	for ; i < len(s) && i >= 0; i++ {
@@ -104,7 +125,7 @@ func (s stages) phases(exclusive bool, end time.Duration) []phase {
 	}
 	committing, renaming := s.index(stageCommitting, created), s.index(stageRenaming, created)
 	switch {
-	case committing > 0 && renaming < 0 && s.index(stageCommitting, committing+1) < 0:
+	case committing > 0 && renaming < 0 && s.index(stagePreparing, committing) < 0:
 		return s.inPlace(created, committing, exclusive, gone)
 	case renaming > 0 && committing < 0:
 		return s.copied(created, renaming, exclusive, gone)
