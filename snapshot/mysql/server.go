@@ -171,7 +171,7 @@ func (s *Server) addrWith(ctx context.Context, instance string, settings map[str
 	}
 	host, port, err := s.target.Instances.Start(ctx, instance, settings)
 	if err != nil {
-		return "", fmt.Errorf("start instance %s: %w", instance, err)
+		return "", err
 	}
 	a := net.JoinHostPort(host, strconv.Itoa(port))
 	s.addrs[instance] = a

@@ -1,0 +1,133 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// few rows are counted, for the server's estimate may be far off there; more
+// than that are as the server estimates.
+const few = 10000
+
+// Catalog lists the tables and views of the migrating account, by
+// "schema.name". A partitioned table is one relation. File lists the numbers
+// that InnoDB gives to a table's files: other numbers mean that it was written
+// anew.
+func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, error) {
+	var all map[string]snapshot.Relation
+	err := d.read(ctx, func(c *sql.Conn) (err error) {
+		all, err = d.s.catalog(ctx, c)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the catalogue of %s: %w", d.instance, err)
+	}
+	return all, nil
+}
+
+func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.Relation, error) {
+	all := map[string]snapshot.Relation{}
+	schemas, err := owned(ctx, c)
+	if err != nil || len(schemas) == 0 {
+		return all, err
+	}
+	in := literals(schemas)
+	rows, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (`+in+`)`)
+	if err != nil {
+		return nil, err
+	}
+	var tables []tableName
+	for _, row := range rows {
+		t := tableName{row[0], row[1]}
+		r := snapshot.Relation{Object: t.String(), Schema: t.schema, Name: t.name, Table: t.String(), Kind: "table"}
+		switch row[2] {
+		case "VIEW", "SYSTEM VIEW":
+			r.Kind = "view"
+		case "SEQUENCE":
+			r.Kind = "sequence"
+		default:
+			tables = append(tables, t)
+			r.Rows, _ = strconv.ParseInt(row[3], 10, 64) // NULL where the engine does not say
+			r.Bytes, _ = strconv.ParseInt(row[4], 10, 64)
+			if r.Rows < few {
+				n, err := textRows(ctx, c, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d) x", ident(t.schema, t.name), few+1))
+				if err != nil {
+					return nil, err
+				}
+				if counted, _ := strconv.ParseInt(n[0][0], 10, 64); counted <= few {
+					r.Rows = counted
+				} else {
+					r.Rows = max(r.Rows, counted)
+				}
+			}
+		}
+		all[r.Object] = r
+	}
+	st, err := s.readStorage(ctx, c, tables)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tables {
+		r := all[t.String()]
+		var files []string
+		for _, id := range st.tables[t] {
+			files = append(files, strconv.FormatInt(id, 10))
+		}
+		r.File = strings.Join(files, ",")
+		all[r.Object] = r
+	}
+	rows, err = textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN (`+in+`) ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION`)
+	for _, row := range rows {
+		if r, ok := all[tableName{row[0], row[1]}.String()]; ok {
+			r.Columns = append(r.Columns, row[2])
+			all[r.Object] = r
+		}
+	}
+	return all, err
+}
+
+// Ledger reads a tool's history table: found by its bare name in any schema of
+// the migrating account, the database's own before others. Values are as text,
+// NULL as "", rows in the order of their id where they have one.
+func (d *Database) Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, schema string, err error) {
+	err = d.read(ctx, func(c *sql.Conn) error {
+		schemas, err := owned(ctx, c)
+		if err != nil || len(schemas) == 0 {
+			return err
+		}
+		names, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
+			WHERE TABLE_NAME = `+literal(table)+` AND TABLE_SCHEMA IN (`+literals(schemas)+`)
+			ORDER BY TABLE_SCHEMA <> `+literal(d.Name())+`, TABLE_SCHEMA, ORDINAL_POSITION`)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		found, schema = true, names[0][0]
+		sql := "SELECT "
+		for _, n := range names {
+			if n[0] != schema || n[1] != table {
+				continue
+			}
+			if len(columns) > 0 {
+				sql += ", "
+			}
+			columns = append(columns, n[2])
+			sql += ident(n[2])
+		}
+		sql += " FROM " + ident(schema, table)
+		if slices.Contains(columns, "id") {
+			sql += " ORDER BY id"
+		}
+		rows, err = textRows(ctx, c, sql)
+		return err
+	})
+	if err != nil {
+		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", table, err)
+	}
+	return columns, rows, found, schema, nil
+}
