@@ -116,6 +116,9 @@ func nearest(of []*claimed, l look) *claimed {
 func (f *fold) timed(p *claimed) Window {
 	opened, closed := p.From, p.To
 	if n := len(p.looks); n > 0 {
+		if p.Waited > 0 {
+			p.prev = before // not every engine shows who waits
+		}
 		opened = agree(opened, Interval{Sent: p.prev, Received: p.looks[0].Received})
 		closed = agree(closed, Interval{Sent: p.looks[n-1].Sent, Received: p.next})
 	}
@@ -160,8 +163,9 @@ func (r Recording) contradiction() error {
 				shown := slices.ContainsFunc(s.Locks, func(k Lock) bool {
 					return k.Session == r.Session && k.Object == p.Object && k.Mode == p.Mode
 				})
-				// How deep within the phase the look fell, wholly.
-				deep := min(l.Sent-p.From.Received, p.To.Sent-l.Received)
+				// How deep the look fell, wholly, within the time in which the
+				// lock was held: not every engine shows who waits.
+				deep := min(l.Sent-p.From.Received-p.Waited, p.To.Sent-l.Received)
 				if !shown && deep > disagree {
 					return &ContradictionError{Statement: p.Statement, Object: p.Object, Mode: p.Mode, By: deep}
 				}

@@ -282,19 +282,25 @@ func TestVoidWithPhases(t *testing.T) {
 		name    string
 		samples []Sample
 		want    string // the error's kind
+		waits   bool   // for the first phase's first 60 ms
 	}{
-		{"watched all through", looks(10, 60, 110, 150, 190, 230, 300, 500, 700, 790, 830, 870, 910, 990), ""},
-		{"one look between the phases is enough", looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), ""},
-		{"no look between the phases", looks(10, 60, 110, 150, 190, 830, 870, 910, 990), "gap"},
-		{"blind through a phase", looks(10, 60, 110, 150, 190, 300, 500, 700, 790, 910, 990), "gap"},
-		{"no look at all", nil, "gap"},
-		{"not there in the middle of a phase", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150), "contradiction"},
-		{"there far from the phases", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 500), "contradiction"},
-		{"not there at a phase's edge", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 190), ""},
-		{"there a little before a phase", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 790), ""},
+		{"watched all through", looks(10, 60, 110, 150, 190, 230, 300, 500, 700, 790, 830, 870, 910, 990), "", false},
+		{"one look between the phases is enough", looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), "", false},
+		{"no look between the phases", looks(10, 60, 110, 150, 190, 830, 870, 910, 990), "gap", false},
+		{"blind through a phase", looks(10, 60, 110, 150, 190, 300, 500, 700, 790, 910, 990), "gap", false},
+		{"no look at all", nil, "gap", false},
+		{"not there in the middle of a phase", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150), "contradiction", false},
+		{"still awaited in the middle of a phase", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150), "", true},
+		{"there far from the phases", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 500), "contradiction", false},
+		{"not there at a phase's edge", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 190), "", false},
+		{"there a little before a phase", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 790), "", false},
 	} {
 		r := rec
 		r.Samples = c.samples
+		if c.waits {
+			r.Phases = slices.Clone(rec.Phases)
+			r.Phases[0].Waited = 60 * ms
+		}
 		err := r.Void(90 * ms)
 		got := ""
 		if gap := (*VoidError)(nil); errors.As(err, &gap) {
