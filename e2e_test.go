@@ -42,16 +42,18 @@ func links(t *testing.T) string {
 // target is the environment that runs on an engine: this machine's server
 // programs where it has some, else PostgreSQL's prebuilt ones, fetched once for
 // all tests, or MySQL's that the tests installed. $SCHEMA is where its tables
-// are, $SQL whose files differ.
+// are, $SQL whose files differ, $BUDGET so many milliseconds that what takes a
+// lock for long is over it: MySQL's DDL is watched by the ticker alone, which a
+// busy machine keeps from looking for some 50 of them.
 func target(t *testing.T, engine string) map[string]string {
 	t.Helper()
 	env := map[string]string{"MIGRATION_GATE_TARGET": "local", "MIGRATION_GATE_ENGINE": engine, "PATH": os.Getenv("PATH"), asTool: "1"}
 	if engine != "postgres" {
-		env["SCHEMA"], env["SQL"] = mysqlSchema, "mysql"
+		env["SCHEMA"], env["SQL"], env["BUDGET"] = mysqlSchema, "mysql", "100"
 		env["PATH"] = snapshottest.MySQL(t, engine).Handle.Bin + string(os.PathListSeparator) + env["PATH"]
 		return env
 	}
-	env["SCHEMA"], env["SQL"] = "public", "postgres"
+	env["SCHEMA"], env["SQL"], env["BUDGET"] = "public", "postgres", "1"
 	delete(env, "MIGRATION_GATE_ENGINE") // it is the default
 	if offer := local.New(local.Options{Path: os.Getenv("PATH")}).Offer(t.Context(), snapshot.Spec{}); !offer.OK {
 		env["MIGRATION_GATE_TARGET"] = "embedded"
