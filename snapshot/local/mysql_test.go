@@ -84,6 +84,9 @@ func TestMySQLComesUpWith(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := target.Tools.Run(t.Context(), "mysql", []string{"-e", "select 1"}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "base does not run") {
+				t.Errorf("a program whose instance does not run: %v", err)
+			}
 			for _, name := range []string{"base.log", "copy.log"} {
 				said, err := os.ReadFile(filepath.Join(target.Handle.ID, name))
 				if err != nil {

@@ -144,6 +144,9 @@ func (c *cluster) directory(path string) error {
 	return c.own(path)
 }
 
+// profile confines the server of Ubuntu's packages to directories it lists.
+const profile = "/etc/apparmor.d/usr.sbin.mysqld"
+
 // prepare runs the server program once to make a data directory.
 func (c *cluster) prepare(ctx context.Context, instance string, stdin io.Reader, own []string, args ...string) error {
 	rec, err := c.read()
@@ -158,7 +161,11 @@ func (c *cluster) prepare(ctx context.Context, instance string, stdin io.Reader,
 	out, err := cmd.CombinedOutput()
 	_ = appendFile(c.file(c.log(instance)), out)
 	if err != nil {
-		return fmt.Errorf("run %s %s: %w: %s", filepath.Base(program), args[0], cause(ctx, err), lastLines(out, 5))
+		err = fmt.Errorf("run %s %s: %w: %s", filepath.Base(program), args[0], cause(ctx, err), lastLines(out, 5))
+		if strings.Contains(string(out), "Permission denied") && exists(profile) {
+			err = fmt.Errorf("%w (AppArmor's %s may keep the server out of %s)", err, profile, c.scratch)
+		}
+		return err
 	}
 	return nil
 }

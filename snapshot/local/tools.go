@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,13 +26,19 @@ type tools struct {
 var _ snapshot.Tools = (*tools)(nil)
 
 // Run starts a client program as the same unprivileged user that the server
-// runs as: a dump may tell psql to run a shell.
+// runs as: a dump may tell psql to run a shell. It is told to reach the first
+// instance; --port=N names another one's.
 func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	rec, err := t.read()
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
-	names, args, env := t.client(t.cluster, rec.Servers[snapshot.FirstInstance].Port, name, args)
+	port := rec.Servers[snapshot.FirstInstance].Port
+	if port == 0 && !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--port=") }) {
+		// Without a port, programs take the one that production is on.
+		return fmt.Errorf("run %s: the instance %s does not run, and no --port= names another's", name, snapshot.FirstInstance)
+	}
+	names, args, env := t.client(t.cluster, port, name, args)
 	program, err := t.lookup(ctx, names)
 	if err != nil {
 		return err
