@@ -18,8 +18,13 @@ type prepared struct {
 	executed  bool
 }
 
-// maxAlternatives bounds the texts that one expression may yield.
-const maxAlternatives = 16
+// A script may double a text, or what executing one does, with each statement.
+const (
+	maxAlternatives = 16      // texts that one expression may yield
+	maxAssembled    = 1 << 20 // bytes of one of them
+	maxNesting      = 64      // of the expression
+	maxTaken        = 1000    // actions that one EXECUTE adds
+)
 
 // set follows assignments to user variables.
 func (a *myAnalyser) set() {
@@ -36,7 +41,7 @@ func (a *myAnalyser) set() {
 // assign takes note of a variable's value, tokens i up to j. In a body it may
 // stand in one branch of several, so what was known before stays.
 func (a *myAnalyser) assign(target string, i, j int) {
-	r := myReader{a.w.slice(i, j), a.p.variables}
+	r := myReader{w: a.w.slice(i, j), variables: a.p.variables}
 	texts := r.alternatives()
 	for n := range texts {
 		texts[n].line = a.lineOf(a.w.offset(i))
@@ -101,7 +106,7 @@ func (a *myAnalyser) analyseTexts(i, j int, within string) *prepared {
 	p := &prepared{statement: len(a.p.statements), within: within}
 	s := *a
 	s.facts, s.calls, s.depth = &p.facts, &p.calls, a.depth+1
-	texts := (&myReader{w.slice(i, j), a.p.variables}).alternatives()
+	texts := (&myReader{w: w.slice(i, j), variables: a.p.variables}).alternatives()
 	line := func(int) int { return a.lineOf(w.offset(i)) }
 	for _, t := range texts {
 		if strings.HasPrefix(strings.TrimSpace(t.text), placeholder) {
@@ -153,11 +158,11 @@ func (a *myAnalyser) immediate() {
 
 // take adds what a text does to what the statement does.
 func (a *myAnalyser) take(p *prepared, within string, line func(int) int) {
-	for _, act := range p.facts.Actions {
+	for _, act := range p.facts.Actions[:min(len(p.facts.Actions), maxTaken)] {
 		act.Line, act.Within = line(act.Line), within
 		a.facts.Actions = append(a.facts.Actions, act)
 	}
-	for _, u := range p.facts.Unread {
+	for _, u := range p.facts.Unread[:min(len(p.facts.Unread), maxTaken)] {
 		a.facts.Unread = append(a.facts.Unread, Unread{Within: within, Line: line(u.Line)})
 	}
 	*a.calls = append(*a.calls, p.calls...)
@@ -194,6 +199,7 @@ func (p *myParser) unused() {
 type myReader struct {
 	w         myWords
 	variables map[string][]assembled
+	depth     int
 }
 
 // alternatives are the texts the expression may yield, with the placeholder
@@ -201,10 +207,9 @@ type myReader struct {
 func (r *myReader) alternatives() []assembled {
 	var out []assembled
 	for _, s := range r.expression(0, len(r.w.toks)) {
-		if strings.Trim(s, placeholder) == "" {
-			continue
+		if strings.ReplaceAll(s, placeholder, "") != "" && len(out) < maxAlternatives {
+			out = append(out, assembled{text: s})
 		}
-		out = append(out, assembled{text: s})
 	}
 	return out
 }
@@ -214,7 +219,9 @@ var unknownText = []string{placeholder}
 // expression evaluates tokens i up to j.
 func (r *myReader) expression(i, j int) []string {
 	w := r.w
-	if i >= j {
+	r.depth++
+	defer func() { r.depth-- }()
+	if i >= j || r.depth > maxNesting {
 		return unknownText
 	}
 	// a || b, where that concatenates
@@ -339,6 +346,9 @@ func (r *myReader) call(name string, args [][2]int) []string {
 		from, to := arg(1), arg(2)
 		var out []string
 		for _, s := range arg(0) {
+			if len(s)*len(to[0]) > maxAssembled {
+				return unknownText
+			}
 			out = append(out, strings.ReplaceAll(s, from[0], to[0]))
 		}
 		return out
@@ -356,12 +366,15 @@ func product(parts [][]string, sep string) []string {
 				if n > 0 {
 					s = sep + s
 				}
-				if len(next) < maxAlternatives {
+				if len(next) < maxAlternatives && len(head)+len(s) <= maxAssembled {
 					next = append(next, head+s)
 				}
 			}
 		}
 		out = next
+	}
+	if len(out) == 0 {
+		return unknownText
 	}
 	return out
 }

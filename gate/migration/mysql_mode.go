@@ -52,11 +52,11 @@ func (m *modes) follow(w myWords) {
 		value := w.slice(i, part[1])
 		switch {
 		case target == "sql_mode":
-			if mode, ok := m.eval(value); ok {
+			if mode, ok := m.eval(value, 0); ok {
 				m.now = mode
 			}
 		case strings.HasPrefix(target, "@"):
-			if mode, ok := m.eval(value); ok && slices.ContainsFunc(value.toks, func(t token) bool { return t.kind == tokParam }) {
+			if mode, ok := m.eval(value, 0); ok && slices.ContainsFunc(value.toks, func(t token) bool { return t.kind == tokParam }) {
 				m.saved[target] = mode
 			}
 		}
@@ -64,8 +64,8 @@ func (m *modes) follow(w myWords) {
 }
 
 // eval reads the value of a mode; ok is false where it is not known.
-func (m *modes) eval(w myWords) (sqlMode, bool) {
-	if len(w.toks) == 0 {
+func (m *modes) eval(w myWords, depth int) (sqlMode, bool) {
+	if len(w.toks) == 0 || depth > maxNesting {
 		return 0, false
 	}
 	switch first := w.at(0); {
@@ -85,7 +85,7 @@ func (m *modes) eval(w myWords) (sqlMode, bool) {
 	case (first == "CONCAT" || first == "CONCAT_WS") && w.at(1) == "(":
 		mode := sqlMode(0)
 		for _, arg := range w.slice(2, len(w.toks)-1).list(0) {
-			one, ok := m.eval(w.slice(2, len(w.toks)-1).slice(arg[0], arg[1]))
+			one, ok := m.eval(w.slice(2, len(w.toks)-1).slice(arg[0], arg[1]), depth+1)
 			if !ok {
 				return 0, false
 			}
@@ -98,9 +98,9 @@ func (m *modes) eval(w myWords) (sqlMode, bool) {
 		if len(list) != 3 {
 			return 0, false
 		}
-		mode, ok := m.eval(args.slice(list[0][0], list[0][1]))
-		without, known := m.eval(args.slice(list[1][0], list[1][1]))
-		with, given := m.eval(args.slice(list[2][0], list[2][1]))
+		mode, ok := m.eval(args.slice(list[0][0], list[0][1]), depth+1)
+		without, known := m.eval(args.slice(list[1][0], list[1][1]), depth+1)
+		with, given := m.eval(args.slice(list[2][0], list[2][1]), depth+1)
 		return mode&^without | with, ok && known && given
 	}
 	return 0, false

@@ -14,8 +14,13 @@ type mySplitter struct {
 	lex   myLexer
 	modes *modes
 
+	// tail is where nothing but semicolons and blanks follows: the server cuts
+	// those off the end of what it is sent.
+	tail int
+
 	start   int // of the current statement, a mark of a versioned comment included
 	tokens  []token
+	empty   bool // nothing but the semicolons of empty statements was read
 	program *program
 }
 
@@ -43,7 +48,7 @@ func splitMySQL(src *source, mariadb bool, m *modes) ([]myPiece, error) {
 }
 
 func newMySplitter(src *source, mariadb bool, m *modes) *mySplitter {
-	return &mySplitter{src: src, modes: m, lex: newMyLexer(src.text, m.now, mariadb)}
+	return &mySplitter{src: src, modes: m, tail: len(strings.TrimRight(src.text, "; \t\r\n\v\f")), lex: newMyLexer(src.text, m.now, mariadb)}
 }
 
 func (sp *mySplitter) all() ([]myPiece, error) {
@@ -78,7 +83,7 @@ func (sp *mySplitter) isPunct(t token, c byte) bool {
 // statement reads up to what ends one, or to the end. It returns nil where
 // there is none.
 func (sp *mySplitter) statement() (*myPiece, bool, error) {
-	sp.tokens, sp.program = nil, nil
+	sp.tokens, sp.empty, sp.program = nil, true, nil
 	sp.lex.mode = sp.modes.now
 	for {
 		t, err := sp.lex.next()
@@ -100,8 +105,11 @@ func (sp *mySplitter) statement() (*myPiece, bool, error) {
 		case len(sp.tokens) == 0 && t.kind == tokWord && strings.EqualFold(sp.src.text[t.start:t.end], "DELIMITER"):
 			return sp.delimited(t), true, nil
 		case !sp.isPunct(t, ';') || sp.lex.inCode:
-		case sp.empty():
-			if sp.nothingBehind() {
+			sp.empty = false
+		case sp.empty:
+			// An empty statement is a syntax error, which the server reports at
+			// the statement behind it.
+			if sp.lex.pos > sp.tail {
 				return nil, false, nil
 			}
 		case !sp.goesOn():
@@ -109,16 +117,6 @@ func (sp *mySplitter) statement() (*myPiece, bool, error) {
 		}
 		sp.tokens = append(sp.tokens, t)
 	}
-}
-
-// empty: nothing but the semicolons of empty statements was read.
-func (sp *mySplitter) empty() bool {
-	for _, t := range sp.tokens {
-		if !sp.isPunct(t, ';') {
-			return false
-		}
-	}
-	return true
 }
 
 // goesOn reports whether a semicolon behind the tokens read so far stands
@@ -132,21 +130,14 @@ func (sp *mySplitter) goesOn() bool {
 	return sp.program.open()
 }
 
-// nothingBehind reports whether only semicolons and blanks follow: the server
-// cuts those off the end of what it is sent. Elsewhere an empty statement is a
-// syntax error, reported at the statement behind it.
-func (sp *mySplitter) nothingBehind() bool {
-	return strings.Trim(sp.src.text[sp.lex.pos:], "; \t\r\n\v\f") == ""
-}
-
 func (sp *mySplitter) piece() *myPiece {
 	if len(sp.tokens) == 0 {
 		return nil
 	}
 	p := &myPiece{start: sp.start, end: sp.tokens[len(sp.tokens)-1].end, tokens: sp.tokens, mode: sp.lex.mode}
 	p.end = max(p.end, sp.lex.codeEnd)
-	if sp.empty() {
-		p.end = len(strings.TrimRight(sp.src.text, "; \t\r\n\v\f")) // with the comment behind it
+	if sp.empty {
+		p.end = sp.tail // with the comment behind it
 	}
 	if sp.isPunct(sp.tokens[0], ';') {
 		p.refused = "an empty statement stands before it, which the server takes for a syntax error"

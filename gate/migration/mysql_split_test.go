@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -127,6 +128,33 @@ func TestHugeMySQL(t *testing.T) {
 	}
 	if a := got[1].Facts.Actions; len(a) != 1 || a[0].Verb != Upsert || a[0].Schema != "shop" || strings.Join(a[0].Columns, " ") != "b c" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+// Texts that grow with each statement, and deep ones, take no more than their
+// share.
+func TestHostileMySQL(t *testing.T) {
+	deep := strings.Repeat("(", 50_000) + "'DROP TABLE t'" + strings.Repeat(")", 50_000)
+	for name, text := range map[string]string{
+		"doubled text":     "SET @a = 'DROP TABLE t; '" + strings.Repeat("; SET @a = CONCAT(@a, @a)", 100) + "; PREPARE s FROM @a; EXECUTE s",
+		"doubled actions":  "PREPARE s FROM 'DROP TABLE t'" + strings.Repeat("; PREPARE s FROM 'EXECUTE s; EXECUTE s'", 100) + "; EXECUTE s",
+		"choices":          "SET @a = " + strings.Repeat("CONCAT(IF(1, 'a', 'b'), ", 60) + "'x'" + strings.Repeat(")", 60) + "; PREPARE s FROM @a",
+		"replaced":         "SET @a = 'aaaaaaaaaa'" + strings.Repeat("; SET @a = REPLACE(@a, 'a', @a)", 20) + "; PREPARE s FROM @a",
+		"deep expression":  "SET @a = " + deep + ", sql_mode = " + deep,
+		"deep default":     "ALTER TABLE t ADD a int DEFAULT " + deep,
+		"deep query":       "DELETE FROM t WHERE a = " + deep,
+		"many blocks":      "CREATE PROCEDURE p() " + strings.Repeat("BEGIN ", 50_000) + strings.Repeat("END; ", 50_000),
+		"prepares itself":  "PREPARE s FROM 'PREPARE s FROM \"EXECUTE s\"'; EXECUTE s",
+		"empty statements": strings.Repeat("; ", 50_000) + "SELECT 1",
+		"quotes":           strings.Repeat("'' ", 50_000),
+	} {
+		start := time.Now()
+		_, err := ParseScriptWith("f.sql", []byte(text), Options{Dialect: MySQL})
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: %v (%v)", name, took, err)
+		} else {
+			t.Logf("%s: %v %v", name, took, err)
+		}
 	}
 }
 
