@@ -43,6 +43,9 @@ func (s *Sampler) instrument(ctx context.Context) error {
 		`UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES' WHERE ` + wantedInstruments,
 		// Sessions that are there already got their flags when they connected.
 		`UPDATE performance_schema.threads SET INSTRUMENTED = IF(PROCESSLIST_USER = ` + owner + `, 'YES', 'NO'), HISTORY = INSTRUMENTED WHERE TYPE = 'FOREGROUND'`,
+		// The server's own threads share the histories (MariaDB's purge writes
+		// a stage for each batch).
+		`UPDATE performance_schema.threads SET HISTORY = 'NO' WHERE TYPE = 'BACKGROUND'`,
 	} {
 		if _, err := s.conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("turn on the server's instruments: %w", err)

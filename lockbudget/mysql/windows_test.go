@@ -113,6 +113,10 @@ func TestCopyingAlter(t *testing.T) {
 		if len(snw) != 1 || snw[0].AtMost < took/4 {
 			t.Fatalf("of a statement of %s: %+v", took, snw)
 		}
+		if p.mariaDB && rec.Phases == nil {
+			t.Log("its stages were overwritten")
+			return
+		}
 		if len(x) != 1 || x[0].Witness != lockbudget.ByStages || snw[0].Witness != lockbudget.ByStages {
 			t.Fatalf("%+v", by)
 		}
