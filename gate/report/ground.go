@@ -75,12 +75,12 @@ func (m *model) ground() []fact {
 		}
 		v := fmt.Sprintf("%s at %s, %s apart in the median, at most %s",
 			plural(int64(r.Looks), "look"), where, duration(ms(r.MedianGap)), duration(ms(r.MaxGap)))
-		if o.Engine.Name == "mysql" {
+		if slices.ContainsFunc(o.Locks, func(w gate.LockWindow) bool { return w.Witness == "stages" }) {
 			v += "; the phases of ALTER TABLE as the server's own stages timed them"
 		}
 		fs = append(fs, fact{"resolution", v})
 		if o.Engine.Name == "mariadb" {
-			fs = append(fs, fact{"not seen", "waits for a lock (MariaDB shows only those that are granted), and phases of ALTER TABLE shorter than the looks are apart"})
+			fs = append(fs, fact{"not seen", "waits for a lock: MariaDB shows only those that are granted"})
 		}
 	}
 	return fs

@@ -235,7 +235,8 @@ func (m *model) groupLocks() {
 
 func (r *lockRow) add(m *model, w gate.LockWindow) {
 	r.windows = append(r.windows, w)
-	if r.worst == nil || w.AtMostMS > r.worst.AtMostMS {
+	over := m.isOver(&w)
+	if r.worst == nil || over && !r.over || over == r.over && w.AtMostMS > r.worst.AtMostMS {
 		r.worst = &w
 	}
 	for _, b := range []string{"reads", "writes", "ddl"} {
@@ -248,7 +249,7 @@ func (r *lockRow) add(m *model, w gate.LockWindow) {
 		if v := exactMS(limit); !r.budgeted || v < r.budgetMS {
 			r.budgeted, r.budgetMS = true, v
 		}
-		r.over = r.over || m.isOver(&w)
+		r.over = r.over || over
 	}
 }
 
@@ -286,6 +287,8 @@ func (r *lockRow) figure() string {
 // status sets the figure against the budget.
 func (r *lockRow) status() string {
 	switch {
+	case r.over && r.worst.AtMostMS <= r.budgetMS:
+		return "with others over " + duration(r.budgetMS)
 	case r.over:
 		return "over " + duration(r.budgetMS)
 	case r.rowLocks:

@@ -240,15 +240,18 @@ func (f mysqlFixes) withTool(st migration.Statement, d *gate.OnlineDDL) string {
 	text := "\n-- or let a tool copy the table beside its traffic, outside of the migration:\n" +
 		"--   gh-ost --database=" + shellQuote(schema) + " --table=" + shellQuote(table) + " --alter=" + shellQuote(clauses) + " --execute\n" +
 		"--   pt-online-schema-change --alter=" + shellQuote(clauses) + " " + shellQuote("D="+schema+",t="+table) + " --execute"
-	if f.hasRelatives(schema + "." + table) {
+	if f.hasRelatives(st, schema+"."+table) {
 		text += "\n-- (foreign keys point from or to it: gh-ost refuses such a table, pt-online-schema-change wants --alter-foreign-keys-method)"
 	}
 	return text
 }
 
-// hasRelatives: foreign keys point from or to a table.
-func (f mysqlFixes) hasRelatives(table string) bool {
-	if len(f.Tables[table].References) > 0 {
+// hasRelatives: foreign keys point from or to a table, or the statement locked
+// others along with it, which is the same.
+func (f mysqlFixes) hasRelatives(st migration.Statement, table string) bool {
+	if len(f.Tables[table].References) > 0 || slices.ContainsFunc(f.Locks, func(w gate.LockWindow) bool {
+		return w.File == st.File && w.Line == st.Line && w.Table != table && w.Existing && w.Kind == "table"
+	}) {
 		return true
 	}
 	for _, t := range f.Tables {
