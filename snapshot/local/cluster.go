@@ -211,12 +211,17 @@ func (c *cluster) run(ctx context.Context, instance string, port int, args []str
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 
+	closing := false
 	err = c.update(func(rec *record) {
 		if rec.Servers == nil {
 			rec.Servers = map[string]server{}
 		}
 		rec.Servers[instance] = server{owner.Of(cmd.Process.Pid), port}
+		closing = rec.Closing
 	})
+	if closing {
+		err = errors.New("its directory is being removed")
+	}
 	if err == nil {
 		_, err = io.WriteString(gate, "go\n")
 	}

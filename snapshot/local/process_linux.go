@@ -26,6 +26,11 @@ func serves(pid int, data string) bool {
 	if err != nil || !slices.Contains(exes(), filepath.Base(strings.TrimSuffix(exe, " (deleted)"))) {
 		return false
 	}
+	return worksIn(pid, data)
+}
+
+// worksIn reports whether a process has its working directory in the data.
+func worksIn(pid int, data string) bool {
 	cwd, err := readProc(pid, "cwd")
 	cwd = strings.TrimSuffix(cwd, " (deleted)")
 	return err == nil && (cwd == data || strings.HasPrefix(cwd, data+"/"))

@@ -28,6 +28,10 @@ func serves(pid int, data string) bool {
 	return false
 }
 
+// worksIn is the same here: the command line that waits for its turn already
+// names the directory.
+func worksIn(pid int, data string) bool { return serves(pid, data) }
+
 // workers needs /proc; elsewhere a killed postmaster's backends end by
 // themselves.
 func workers(string) []int { return nil }

@@ -121,30 +121,40 @@ func destroy(ctx context.Context, s scratch) error {
 	if err := s.stop(ctx); err != nil {
 		return fmt.Errorf("stop server in %s: %w", s, err)
 	}
-	if err := os.RemoveAll(string(s)); err != nil {
-		return fmt.Errorf("remove %s: %w", s, err)
+	// A copy of an instance that is still on its way may put a file where one
+	// was just removed; it ends when its directory is gone.
+	var err error
+	for range 5 {
+		if err = os.RemoveAll(string(s)); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	return nil
+	return fmt.Errorf("remove %s: %w", s, err)
 }
 
 // stop ends all servers of the directory, and whatever else still works in its
-// data. The record, and PostgreSQL's postmaster.pid, are only hints; no
-// process is signalled that does not run as a server of this directory.
+// data, and lets none start any more. PostgreSQL's postmaster.pid is only a
+// hint, and so is a number on record; no process is signalled that does not run
+// as a server of this directory, or waits there to become one.
 func (s scratch) stop(ctx context.Context) error {
 	data := s.file("data")
-	rec, _ := s.read()
+	var rec record
+	if s.update(func(r *record) { r.Closing = true; rec = *r }) != nil {
+		rec, _ = s.read()
+	}
 	p, err := productOf(rec.Engine)
 	if err != nil {
 		p = mysql() // whatever it is, kill it
 	}
-	hints := []int{s.postmaster().pid}
 	for _, srv := range rec.Servers {
-		hints = append(hints, srv.PID)
-	}
-	for _, pid := range hints {
-		if !serves(pid, data) {
-			continue
+		if srv.Here() && srv.Alive() && worksIn(srv.PID, data) {
+			if err := end(ctx, srv.Owner, p.quit, patience); err != nil {
+				return err
+			}
 		}
+	}
+	if pid := s.postmaster().pid; serves(pid, data) {
 		if err := end(ctx, owner.Of(pid), p.quit, patience); err != nil {
 			return err
 		}

@@ -43,6 +43,9 @@ type record struct {
 	// Servers are the running ones, by instance. A server is on record before
 	// its program starts.
 	Servers map[string]server `json:"servers,omitempty"`
+	// Closing says that the directory is about to be removed: nothing starts
+	// in it any more.
+	Closing bool `json:"closing,omitempty"`
 }
 
 // server is a process and the port it was told to listen on.
