@@ -81,7 +81,7 @@ func (j *joiner) ddlLocks(o *gate.Observation) {
 		for k := range m.Apply.Statements {
 			st := &m.Apply.Statements[k]
 			if d := st.DDL; d != nil && d.Lock == "" && worked(d, st) {
-				d.Lock = j.levelOf(o.Locks, i, k, d.Table, st.DurationMS)
+				d.Lock = j.levelOf(o.Locks, i, k, d, st.DurationMS)
 			}
 		}
 	}
@@ -92,20 +92,33 @@ func worked(d *gate.OnlineDDL, st *gate.StatementRun) bool {
 	return d.Rebuild || d.Algorithm == "COPY" || len(st.Scans) > 0
 }
 
-// levelOf is the LOCK clause that describes the windows of one statement.
-// Existing or not does not matter here: the server chose the same.
-func (j *joiner) levelOf(windows []gate.LockWindow, migration, statement int, table string, duration float64) string {
-	level := "NONE"
+// levelOf is the LOCK clause that describes what others could do on a table
+// while one statement worked on it: in the windows of that table, what held
+// longest between those that block nothing but DDL, writes, and reads. An
+// in-place statement that took its exclusive lock twice let go of it between.
+func (j *joiner) levelOf(windows []gate.LockWindow, migration, statement int, d *gate.OnlineDDL, duration float64) string {
+	var others, writes, reads float64
+	exclusive := 0
 	for _, w := range windows {
-		if w.Migration != migration || w.Statement != statement || w.Table != table || w.RowLocks {
+		if w.Migration != migration || w.Statement != statement || w.Table != d.Table || w.RowLocks {
 			continue
 		}
+		// Existing or not does not matter here: the server chose the same.
 		switch impact := j.impact(w.Mode, w.Kind, true); {
-		case impact&lockbudget.BlocksReads != 0 && w.AtLeastMS > duration/2:
-			return "EXCLUSIVE"
-		case impact&lockbudget.BlocksReads == 0 && impact&lockbudget.BlocksWrites != 0:
-			level = "SHARED"
+		case impact&lockbudget.BlocksReads != 0:
+			reads += w.AtLeastMS
+			exclusive++
+		case impact&lockbudget.BlocksWrites != 0:
+			writes += w.AtLeastMS
+		default:
+			others += w.AtLeastMS
 		}
 	}
-	return level
+	switch {
+	case d.Algorithm == "COPY" && (writes > 0 || reads < duration/2), d.Algorithm != "COPY" && writes > others:
+		return "SHARED"
+	case exclusive == 1 && reads > duration/2 || d.Algorithm == "COPY":
+		return "EXCLUSIVE"
+	}
+	return "NONE"
 }
