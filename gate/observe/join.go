@@ -134,6 +134,9 @@ func (j *joiner) files(o *gate.Observation, facts []Facts) {
 		for _, a := range m.Up.Statements[id.statement].Facts.Actions {
 			truncates = truncates || a.Verb == migration.Truncate
 		}
+		if truncates && run.DDL != nil { // TRUNCATE PARTITION: new files, and no row in them
+			run.DDL.Rebuild = false
+		}
 		for _, file := range f.Files {
 			r, existed, known := relationOf(file.Object, j.before, j.after)
 			if !known {
