@@ -3,6 +3,7 @@ package migration
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -62,11 +63,11 @@ func (a *myAnalyser) statement() {
 	if a.top {
 		a.flags(kind)
 	}
-	if !a.ddl(kind) && !a.data(kind) && !a.utility(kind) && !known[kind] {
-		a.strange(0)
+	if !a.ddl(kind) && !a.data(kind) && !a.utility(kind) && !known[kind] && a.facts.NotAnalysed == "" {
+		a.facts.NotAnalysed = strconv.Quote(brief(a.w.render(0, 1))) + " begins no statement that is known here"
 	}
 	if a.odd != "" && a.facts.NotAnalysed == "" {
-		a.facts.NotAnalysed = "no form of " + a.facts.Kind + " that is known here has " + a.odd
+		a.facts.NotAnalysed = strconv.Quote(brief(a.odd)) + " is in no form of " + kind + " that is known here"
 	}
 	a.facts.Analysed = a.facts.NotAnalysed == ""
 }
@@ -108,10 +109,21 @@ func (a *myAnalyser) unread(within string, i int) {
 	a.facts.Unread = append(a.facts.Unread, Unread{Within: within, Line: a.lineOf(a.w.offset(i))})
 }
 
+// brief cuts what may be a long string.
+func brief(s string) string {
+	const most = 40
+	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
 // strange notes a token that no clause explains.
 func (a *myAnalyser) strange(i int) {
 	if a.odd == "" {
-		a.odd = a.w.render(i, i+1)
+		if a.odd = a.w.render(i, i+1); a.odd == "" {
+			a.odd = "the end"
+		}
 	}
 }
 
@@ -243,7 +255,11 @@ func (a *myAnalyser) other(verb, object string) {
 			end := w.account(e[0])
 			act.Schema, act.Name = "", strings.ReplaceAll(w.render(e[0], end), "'", "")
 		default:
-			act.Schema, act.Name, _ = w.name(e[0])
+			var end int
+			act.Schema, act.Name, end = w.name(e[0])
+			if verb == "DROP" && (object == "TABLE" || object == "VIEW") && w.skip(end, "RESTRICT", "CASCADE", "WAIT", "NOWAIT") < e[1] && w.at(end) != "WAIT" {
+				a.strange(end)
+			}
 			if e[0] < len(w.toks) && w.toks[e[0]].kind == tokNumber {
 				act.Name = w.at(e[0]) // of a spatial reference system
 			}

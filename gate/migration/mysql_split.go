@@ -63,7 +63,9 @@ func (sp *mySplitter) all() ([]myPiece, error) {
 			return nil, err
 		}
 		if p != nil {
-			sp.modes.follow(p.words(sp.src.text))
+			if first := p.tokens[0]; strings.EqualFold(sp.src.text[first.start:first.end], "SET") {
+				sp.modes.follow(p.words(sp.src.text))
+			}
 			pieces = append(pieces, *p)
 		}
 		if !more {
@@ -264,7 +266,9 @@ func (c *clientSplitter) flush(end int) error {
 		return nil
 	}
 	p.end = max(p.end, l.codeEnd)
-	c.modes.follow(p.words(c.text))
+	if first := p.tokens[0]; strings.EqualFold(c.text[first.start:first.end], "SET") {
+		c.modes.follow(p.words(c.text))
+	}
 	c.pieces = append(c.pieces, p)
 	return nil
 }
