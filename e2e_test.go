@@ -75,7 +75,15 @@ func scratch(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		if t.Failed() { // a script that ended in its middle has kept servers
+			kept, _ := filepath.Glob(filepath.Join(dir, "migration-gate-*", "*"))
+			for _, k := range kept {
+				_ = local.New(local.Options{Scratch: dir}).Destroy(context.Background(), snapshot.Handle{Kind: "local", ID: k})
+			}
+		}
+		_ = os.RemoveAll(dir)
+	})
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}

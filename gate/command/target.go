@@ -111,6 +111,7 @@ func (a *app) fleet(s config.Server, workDir string) fleet {
 	if cache == "" {
 		cache = local.CacheDir(a.userCache())
 	}
+	here.Templates = filepath.Join(cache, "initialised")
 	note := func(msg string) { a.log.Info(msg) }
 	return fleet{
 		container.New(container.Options{LookupEnv: a.lookupEnv, Log: note}),

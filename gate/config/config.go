@@ -51,7 +51,7 @@ type Server struct {
 	Target         string   `default:"auto" values:"auto,container,local,embedded" help:"Where the ephemeral server comes from: a container, server binaries on this machine, or binaries fetched once; auto takes the first that serves the wanted version."`
 	Image          string   `placeholder:"IMAGE" help:"Container image (default: the official one of the major version)."`
 	EmbeddedURL    string   `name:"embedded-url" placeholder:"URL" pattern:"^https?://" secret:"" help:"Maven repository that server binaries are fetched from, for --target embedded (default: Maven Central)."`
-	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries are kept (default: the user's cache directory)."`
+	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries and prepared data directories are kept (default: the user's cache directory)."`
 	EmbeddedSHA256 string   `name:"embedded-sha256" placeholder:"HEX" pattern:"^[0-9a-fA-F]{64}$" help:"SHA-256 that the fetched archive must have."`
 	Roles          []string `name:"role" key:"roles" sep:"none" placeholder:"NAME" help:"Role that the migrations expect to exist besides the owner (PostgreSQL); repeatable."`
 }
