@@ -141,34 +141,49 @@ func connect(t *testing.T, target *snapshot.Target) {
 }
 
 // What accepts connections is not yet a server.
-func TestProbeWantsAnAnswer(t *testing.T) {
+func TestProbesWantAnAnswer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	answers := make(chan string, 3)
+	type answer struct {
+		text  string
+		asked bool // PostgreSQL is, MySQL speaks first
+	}
+	answers := make(chan answer, 3)
 	go func() {
 		for a := range answers {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			_, _ = conn.Read(make([]byte, 512))
-			_, _ = conn.Write([]byte(a))
+			if a.asked {
+				_, _ = conn.Read(make([]byte, 512))
+			}
+			_, _ = conn.Write([]byte(a.text))
 			_ = conn.Close()
 		}
 	}()
 	defer close(answers)
-	for _, tt := range []struct{ name, answer, want string }{
-		{"the engine's proxy, with nobody behind", "", "connection closed"},
-		{"a server that starts", "E\x00\x00\x00\x30SFATAL\x00VFATAL\x00C57P03\x00Mstarting up\x00\x00", "starting"},
-		{"something else", "HTTP/1.0 400 Bad Request\r\n", "not a PostgreSQL server"},
-		{"a server", "R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00", ""},
-		{"a server that knows no such user", "E\x00\x00\x00\x30SFATAL\x00C28000\x00Mno entry\x00\x00", ""},
+	const http = "HTTP/1.0 400 Bad Request\r\n"
+	for _, tt := range []struct {
+		name         string
+		probe        func(context.Context, string) error
+		answer, want string
+	}{
+		{"the engine's proxy, with no PostgreSQL behind", container.ProbePostgres, "", "connection closed"},
+		{"a PostgreSQL that starts", container.ProbePostgres, "E\x00\x00\x00\x30SFATAL\x00VFATAL\x00C57P03\x00Mstarting up\x00\x00", "starting"},
+		{"something else than PostgreSQL", container.ProbePostgres, http, "not a PostgreSQL server"},
+		{"a PostgreSQL", container.ProbePostgres, "R\x00\x00\x00\x17\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00", ""},
+		{"a PostgreSQL that knows no such user", container.ProbePostgres, "E\x00\x00\x00\x30SFATAL\x00C28000\x00Mno entry\x00\x00", ""},
+		{"the engine's proxy, with no MySQL behind", container.ProbeMySQL, "", "connection closed"},
+		{"something else than MySQL", container.ProbeMySQL, http, "not a MySQL server"},
+		{"a MySQL", container.ProbeMySQL, "\x4a\x00\x00\x00\x0a9.7.4\x00", ""},
+		{"a MySQL that has too many sessions", container.ProbeMySQL, "\x17\x00\x00\x00\xff\x10\x04Too many connections", ""},
 	} {
-		answers <- tt.answer
-		err := container.ProbePostgres(t.Context(), l.Addr().String())
+		answers <- answer{tt.answer, strings.Contains(tt.name, "PostgreSQL")}
+		err := tt.probe(t.Context(), l.Addr().String())
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

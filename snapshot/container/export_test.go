@@ -29,3 +29,12 @@ var (
 	ProbePostgres = probePostgres
 	ProbeMySQL    = probeMySQL
 )
+
+// DefaultImage is what is started where the user names no image.
+func DefaultImage(engine, version string) string {
+	pr, err := productOf(engine)
+	if err != nil {
+		return err.Error()
+	}
+	return pr.image(version)
+}

@@ -25,8 +25,8 @@ running() {
 gone() { while running "$1"; do sleep 0.05; done; }
 there() { [ -d "$all/$1/data" ] || die "there is no instance $1"; }
 
-# port_for FIRST_INSTANCE FIRST LAST NAME: the first instance keeps the first of the
-# ports, the others take any that no running one has.
+# port_for FIRST_INSTANCE FIRST LAST NAME: the first instance keeps the first of
+# the ports, the others take any that no running one has.
 port_for() {
   if [ "$4" = "$1" ]; then say "$2"; return; fi
   port=$(($2 + 1))
@@ -109,8 +109,8 @@ run)
   say "$port" >"$dir/port"
   if [ -e "$dir/init.sql" ]; then set -- --init-file="$dir/init.sql" "$@"; fi
   # In front of those of this start, for the last of a name counts.
-  own=0 total=$#
-  while IFS= read -r line; do set -- "$@" "$line"; own=$((own + 1)); done <"$settings"
+  total=$#
+  while IFS= read -r line; do set -- "$@" "$line"; done <"$settings"
   while [ "$total" -gt 0 ]; do line=$1; shift; set -- "$@" "$line"; total=$((total - 1)); done
   "$server" --no-defaults --datadir="$dir/data" --socket="$dir/mysqld.sock" --pid-file="$dir/mysqld.pid" \
     --port="$port" "$@" >"$dir/log" 2>&1 </dev/null &
@@ -120,6 +120,8 @@ run)
   { printf 'exit status %s: ' "$status"; tail -n 12 "$dir/log"; } >&2
   exit 4
   ;;
+
+alive) running "$1" || die "the server ended: $(tail -n 12 "$all/$1/log")" ;;
 
 # ready NAME: it said so.
 ready) grep -q 'ready for connections' "$all/$1/log" ;;

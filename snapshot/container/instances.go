@@ -28,7 +28,7 @@ type instances struct {
 	handle  snapshot.Handle
 	why     string        // the route, for errors
 	timeout time.Duration // of a start; 0 leaves it to the context
-	mu      sync.Mutex    // ports are handed out one start at a time
+	mu      sync.Mutex    // ports are handed out one at a time
 }
 
 var _ snapshot.Instances = (*instances)(nil)
@@ -55,37 +55,13 @@ func (i *instances) start(ctx context.Context, name string, settings map[string]
 		ctx, cancel = context.WithTimeoutCause(ctx, i.timeout, fmt.Errorf("not ready within %v", i.timeout))
 		defer cancel()
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	first := snapshot.FirstInstance
-	server, err := i.launch(ctx, append([]string{"run", first, strconv.Itoa(firstPort), strconv.Itoa(firstPort + beside), name}, args...))
+	server, err := i.launch(ctx, name, args)
 	if err != nil {
 		return "", 0, err
 	}
 	defer server.leave()
 	if host, port, err = i.address(ctx, server.port); err == nil {
-		w := waiting{
-			dial: net.JoinHostPort(host, strconv.Itoa(port)), why: i.why, probe: probeMySQL,
-			alive: func(ctx context.Context) error {
-				select {
-				case <-server.ended:
-					return stopped(ctx, i.tools.cli, i.handle.ID, server.lastWords())
-				default:
-					return nil
-				}
-			},
-			inside: func(ctx context.Context) bool {
-				_, err := i.run(ctx, i.tools.product.account, nil, "ready", name)
-				return err == nil
-			},
-			said: func(ctx context.Context) string {
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-				defer cancel()
-				said, _ := i.run(ctx, i.tools.product.account, nil, "log", name)
-				return strings.ReplaceAll(said, "\n", " | ")
-			},
-		}
-		err = w.wait(ctx)
+		err = i.waiting(name, net.JoinHostPort(host, strconv.Itoa(port)), server).wait(ctx)
 	}
 	if err != nil && !server.was { // nobody waits for it any more
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -95,33 +71,65 @@ func (i *instances) start(ctx context.Context, name string, settings map[string]
 	return host, port, err
 }
 
-// launchedServer is a server's process seen through the exec that waits for it.
-type launchedServer struct {
+// waiting looks at an instance's server from all sides.
+func (i *instances) waiting(name, dial string, server *serverProcess) *waiting {
+	account := i.tools.product.account
+	return &waiting{
+		dial: dial, why: i.why, probe: probeMySQL,
+		alive: func(ctx context.Context) error {
+			if server.was { // somebody else waits for its end
+				_, err := i.run(ctx, account, nil, "alive", name)
+				return err
+			}
+			select {
+			case <-server.ended:
+				return stopped(ctx, i.tools.cli, i.handle.ID, server.lastWords())
+			default:
+				return nil
+			}
+		},
+		inside: func(ctx context.Context) bool {
+			_, err := i.run(ctx, account, nil, "ready", name)
+			return err == nil
+		},
+		said: func(ctx context.Context) string {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			said, _ := i.run(ctx, account, nil, "log", name)
+			return oneLine(said)
+		},
+	}
+}
+
+// serverProcess is a server seen through the exec that waits for its end.
+type serverProcess struct {
 	port  int
-	was   bool // it ran before
+	was   bool // it ran before, and the exec is done
 	leave func()
 	ended chan struct{}
-	// code, err and stderr are of the exec, once it ended.
-	code   int
+	// err and stderr are of the exec, once it ended.
 	err    error
 	stderr bytes.Buffer
 }
 
-func (s *launchedServer) lastWords() error {
+func (s *serverProcess) lastWords() error {
 	if s.err != nil {
 		return s.err
 	}
 	return fmt.Errorf("the server ended: %s", oneLine(s.stderr.String()))
 }
 
-// launch starts a server and returns once its port is known.
-func (i *instances) launch(ctx context.Context, args []string) (*launchedServer, error) {
+// launch starts a server and returns once its port is known and taken.
+func (i *instances) launch(ctx context.Context, name string, args []string) (*serverProcess, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	run, leave := context.WithCancel(ctx)
-	s := &launchedServer{leave: leave, ended: make(chan struct{})}
+	s := &serverProcess{leave: leave, ended: make(chan struct{})}
+	cmd := script(append([]string{"run", snapshot.FirstInstance, strconv.Itoa(firstPort), strconv.Itoa(firstPort + beside), name}, args...)...)
 	r, w := io.Pipe()
 	go func() {
 		defer close(s.ended)
-		s.code, s.err = i.tools.exec(run, i.tools.product.account, []string{"LC_ALL=C"}, script(args...), nil, w, &s.stderr)
+		_, s.err = i.tools.exec(run, i.tools.product.account, []string{"LC_ALL=C"}, cmd, nil, w, &s.stderr)
 		_ = w.Close()
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
