@@ -22,6 +22,8 @@ type change struct {
 	// MySQL's joined to stretches.
 	blocks    []gate.LockWindow
 	stretches map[stretchKey][]gate.LockWindow // what each was joined of
+	// Windows and stretches by the statement that took them, {migration, statement}.
+	locksOf, blocksOf map[[2]int][]gate.LockWindow
 	// fixes spells what a reader can do in the engine's own SQL.
 	fixes fixes
 }
@@ -52,8 +54,18 @@ func newChange(o gate.Observation, p gate.Policy) *change {
 			c.blocks = append(c.blocks, s.LockWindow)
 			c.stretches[keyOf(s.LockWindow)] = s.Phases
 		}
+		c.locksOf, c.blocksOf = byStatement(o.Locks), byStatement(c.blocks)
 	}
 	return c
+}
+
+func byStatement(windows []gate.LockWindow) map[[2]int][]gate.LockWindow {
+	by := map[[2]int][]gate.LockWindow{}
+	for _, w := range windows {
+		key := [2]int{w.Migration, w.Statement}
+		by[key] = append(by[key], w)
+	}
+	return by
 }
 
 // position numbers the statements of all up scripts in the order they ran.

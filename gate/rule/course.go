@@ -158,8 +158,8 @@ func (c *change) fullName(schema, name string) string {
 // stretchOn is the longest stretch in which a statement kept others from one
 // impact on a table.
 func (c *change) stretchOn(table string, m, s int, impact string) (longest gate.LockWindow, ok bool) {
-	for _, w := range c.blocks {
-		if w.Table == table && w.Migration == m && w.Statement == s && slices.Contains(w.Blocks, impact) &&
+	for _, w := range c.blocksOf[[2]int{m, s}] {
+		if w.Table == table && slices.Contains(w.Blocks, impact) &&
 			(!ok || cmp.Less(longest.AtMostMS, w.AtMostMS)) {
 			longest, ok = w, true
 		}

@@ -30,7 +30,7 @@ func (f mysqlFixes) statement(m, s int) string {
 	if d != nil && betterThan(d.Best, *d) {
 		return f.best(st, *d)
 	}
-	if text := f.fieldsWay(st, d); text != "" {
+	if text := f.fieldsWay(m, s, st, d); text != "" {
 		return text
 	}
 	return f.lastResort(st, d)

@@ -13,7 +13,7 @@ import (
 
 // fieldsWay takes a statement's slow parts one by one: each has a way of its
 // own, or the whole goes through a tool that copies beside the traffic.
-func (f mysqlFixes) fieldsWay(st migration.Statement, d *gate.OnlineDDL) string {
+func (f mysqlFixes) fieldsWay(m, s int, st migration.Statement, d *gate.OnlineDDL) string {
 	if !takesClause(st) && !strings.HasPrefix(st.Facts.Kind, "OPTIMIZE") {
 		return ""
 	}
@@ -39,7 +39,7 @@ func (f mysqlFixes) fieldsWay(st migration.Statement, d *gate.OnlineDDL) string 
 	inPlace := d != nil && d.Rebuild && d.Algorithm == "INPLACE" && d.Lock == "NONE"
 	if inPlace {
 		return "-- reads and writes pass: say so, and the statement fails rather than copy; run it when few write\n" +
-			f.spelledOut(st, *d) + f.withTool(st, d)
+			f.spelledOut(st, *d) + f.withTool(m, s, st, d)
 	}
 	if slow == 0 && d == nil {
 		return ""
@@ -56,7 +56,7 @@ func (f mysqlFixes) fieldsWay(st migration.Statement, d *gate.OnlineDDL) string 
 		text += "\n-- the other " + verb(make([]int, quick), "part", "parts") + " of this statement can go by " +
 			"ALGORITHM=INSTANT, or INPLACE, in a statement without these"
 	}
-	return strings.TrimPrefix(text+f.withTool(st, d), "\n")
+	return strings.TrimPrefix(text+f.withTool(m, s, st, d), "\n")
 }
 
 // way is the way of one action; slow is false where the server changes it
@@ -218,7 +218,7 @@ var convertTo = regexp.MustCompile(`(?i)CONVERT TO (?:CHARACTER SET|CHARSET)\s+'
 
 // withTool names the tools that copy a table beside its traffic, with the
 // statement's own clauses.
-func (f mysqlFixes) withTool(st migration.Statement, d *gate.OnlineDDL) string {
+func (f mysqlFixes) withTool(m, s int, st migration.Statement, d *gate.OnlineDDL) string {
 	a := firstTable(st)
 	schema, table := a.Schema, a.Name
 	if a.On != "" {
@@ -240,7 +240,7 @@ func (f mysqlFixes) withTool(st migration.Statement, d *gate.OnlineDDL) string {
 	text := "\n-- or let a tool copy the table beside its traffic, outside of the migration:\n" +
 		"--   gh-ost --database=" + shellQuote(schema) + " --table=" + shellQuote(table) + " --alter=" + shellQuote(clauses) + " --execute\n" +
 		"--   pt-online-schema-change --alter=" + shellQuote(clauses) + " " + shellQuote("D="+schema+",t="+table) + " --execute"
-	if f.hasRelatives(st, schema+"."+table) {
+	if f.hasRelatives(m, s, schema+"."+table) {
 		text += "\n-- (foreign keys point from or to it: gh-ost refuses such a table, pt-online-schema-change wants --alter-foreign-keys-method)"
 	}
 	return text
@@ -248,9 +248,9 @@ func (f mysqlFixes) withTool(st migration.Statement, d *gate.OnlineDDL) string {
 
 // hasRelatives: foreign keys point from or to a table, or the statement locked
 // others along with it, which is the same.
-func (f mysqlFixes) hasRelatives(st migration.Statement, table string) bool {
-	if len(f.Tables[table].References) > 0 || slices.ContainsFunc(f.Locks, func(w gate.LockWindow) bool {
-		return w.File == st.File && w.Line == st.Line && w.Table != table && w.Existing && w.Kind == "table"
+func (f mysqlFixes) hasRelatives(m, s int, table string) bool {
+	if len(f.Tables[table].References) > 0 || slices.ContainsFunc(f.locksOf[[2]int{m, s}], func(w gate.LockWindow) bool {
+		return w.Table != table && w.Existing && w.Kind == "table"
 	}) {
 		return true
 	}

@@ -261,8 +261,8 @@ func TestReadUnderLock(t *testing.T) {
 
 // A large change is judged and drawn in the blink of an eye here, too.
 func TestJudgeLargeMySQLChange(t *testing.T) {
-	o := myWorld(t, strings.Repeat("ALTER TABLE orders ADD COLUMN a INT;\n", 500))
-	for n := range 500 {
+	o := myWorld(t, strings.Repeat("ALTER TABLE orders ADD COLUMN a INT;\n", 250))
+	for n := range 250 {
 		run1(&o, n).DDL = &gate.OnlineDDL{Table: "shop.orders", Existing: true, Algorithm: "COPY", Rebuild: true, Lock: "SHARED"}
 		for i := range 20 {
 			table := fmt.Sprintf("shop.t%d", i)

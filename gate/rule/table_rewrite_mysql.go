@@ -102,8 +102,8 @@ func (c *change) stalls(d gate.OnlineDDL, m, s int, blocked bool) string {
 
 // keptWritersOut: a window of the statement blocked writes as a copy does.
 func (c *change) keptWritersOut(table string, m, s int) bool {
-	return slices.ContainsFunc(c.Locks, func(w gate.LockWindow) bool {
-		return w.Table == table && w.Migration == m && w.Statement == s && judged(w) && keepsWritersOut(w)
+	return slices.ContainsFunc(c.locksOf[[2]int{m, s}], func(w gate.LockWindow) bool {
+		return w.Table == table && judged(w) && keepsWritersOut(w)
 	})
 }
 
