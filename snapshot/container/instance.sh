@@ -114,9 +114,14 @@ run)
   while [ "$total" -gt 0 ]; do line=$1; shift; set -- "$@" "$line"; total=$((total - 1)); done
   "$server" --no-defaults --datadir="$dir/data" --socket="$dir/mysqld.sock" --pid-file="$dir/mysqld.pid" \
     --port="$port" "$@" >"$dir/log" 2>&1 </dev/null &
-  say $! >"$dir/pid"
+  pid=$!
+  say $pid >"$dir/pid"
+  # The port is taken once others see who runs on it; one that ended at once
+  # nobody sees.
+  tries=0
+  until running "$name" || [ $tries = 50 ]; do sleep 0.01; tries=$((tries + 1)); done
   say "started $port"
-  if wait $!; then status=0; else status=$?; fi
+  if wait $pid; then status=0; else status=$?; fi
   { printf 'exit status %s: ' "$status"; tail -n 12 "$dir/log"; } >&2
   exit 4
   ;;
@@ -129,10 +134,10 @@ ready) grep -q 'ready for connections' "$all/$1/log" ;;
 log) tail -n 12 "$all/$1/log" ;;
 
 stop)
-  there "$1"
   if running "$1"; then kill -TERM "$(cat "$all/$1/pid")" || true; gone "$1"; fi
   ;;
 
+# copy FROM TO TOKEN: the token tells this copy from others of that name.
 copy)
   there "$1"
   if running "$1"; then die "instance $1 runs: stop it first"; fi
@@ -142,18 +147,21 @@ copy)
   aside=$all/.copy-$2
   rm -rf "$aside"
   mkdir "$aside"
-  say $$ >"$aside/copying"
+  say $$ >"$aside/pid"
+  say "$3" >"$aside/token"
   cp -a $reflink "$all/$1/data" "$aside/data" || { rm -rf "$aside"; exit 1; }
-  rm -f "$aside/data/auto.cnf" # the server's identity
+  rm -f "$aside/data/auto.cnf" "$aside/pid" # auto.cnf is the server's identity
   mv "$aside" "$all/$2"
   ;;
 
-# uncopy NAME: ends a copy that nobody waits for any more.
+# uncopy TO TOKEN: ends a copy that nobody waits for any more.
 uncopy)
-  pid=$(cat "$all/.copy-$1/copying" 2>/dev/null || cat "$all/$1/copying" 2>/dev/null) || exit 0
-  kill -KILL "$pid" 2>/dev/null || true
-  # What it was running goes on for a moment.
-  until rm -rf "$all/.copy-$1" "${all:?}/$1" 2>/dev/null && sleep 0.2 && [ ! -e "$all/.copy-$1" ]; do :; done
+  if [ "$(cat "$all/.copy-$1/token" 2>/dev/null)" = "$2" ]; then
+    kill -KILL "$(cat "$all/.copy-$1/pid" 2>/dev/null)" 2>/dev/null || true
+    # What it was running goes on until it finds its directory gone.
+    until rm -rf "$all/.copy-$1" 2>/dev/null && sleep 0.2 && [ ! -e "$all/.copy-$1" ]; do :; done
+  fi
+  if [ "$(cat "$all/$1/token" 2>/dev/null)" = "$2" ]; then rm -rf "${all:?}/$1"; fi
   ;;
 
 remove)

@@ -175,11 +175,21 @@ func (i *instances) Stop(ctx context.Context, name string) error {
 // Copy copies a stopped instance's data directory, by reference where the file
 // system can.
 func (i *instances) Copy(ctx context.Context, from, to string) error {
-	err := i.do(ctx, "copy", from, to)
-	if err != nil && ctx.Err() != nil && named(to) == nil {
+	if err := errors.Join(named(from), named(to)); err != nil {
+		return fmt.Errorf("copy instance %s: %w", from, err)
+	}
+	token := random(8)
+	_, err := i.run(ctx, i.tools.product.account, nil, "copy", from, to, token)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("copy instance %s to %s: %w", from, to, err)
+	if ctx.Err() != nil { // the engine does not end what it began
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		return errors.Join(err, i.do(end, "uncopy", to))
+		if _, e := i.run(end, i.tools.product.account, nil, "uncopy", to, token); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }
@@ -206,18 +216,14 @@ func (i *instances) Size(ctx context.Context, name string) (int64, error) {
 	return n << 10, nil
 }
 
-func (i *instances) do(ctx context.Context, command string, names ...string) error {
-	for _, n := range names {
-		if err := named(n); err != nil {
-			return fmt.Errorf("%s instance %s: %w", command, n, err)
-		}
+// do runs a command that has nothing to do where the container is gone.
+func (i *instances) do(ctx context.Context, command, name string) error {
+	err := named(name)
+	if err == nil {
+		_, err = i.run(ctx, i.tools.product.account, nil, command, name)
 	}
-	_, err := i.run(ctx, i.tools.product.account, nil, append([]string{command}, names...)...)
-	if errdefs.IsNotFound(err) && (command == "stop" || command == "remove") {
-		return nil // it went with its container
-	}
-	if err != nil {
-		return fmt.Errorf("%s instance %s: %w", command, names[0], err)
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("%s instance %s: %w", command, name, err)
 	}
 	return nil
 }

@@ -155,6 +155,22 @@ func TestInstancesAreFoundAgain(t *testing.T) {
 		if again := start(t, attached, "candidate", nil); again.ask(t, both+", @@init_connect") != "77|0|SET @a = 'x y'" {
 			t.Errorf("the target's own settings are lost to a later process: %s", again.ask(t, both))
 		}
+
+		// A copy that is given up leaves nothing, and what was there before alone.
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		defer cancel()
+		if err := in.Copy(ctx, "base", "late"); err != nil {
+			if _, err := in.Size(t.Context(), "late"); err == nil {
+				t.Error("a copy that was given up is there")
+			}
+			must(t, in.Copy(t.Context(), "base", "late"))
+		}
+		if err := in.Copy(ctx, "base", "candidate"); err == nil {
+			t.Error("copied over an instance that is there")
+		}
+		if _, err := in.Size(t.Context(), "candidate"); err != nil {
+			t.Errorf("a copy onto it took it away: %v", err)
+		}
 		base := start(t, attached, "base", nil)
 		if base.port != target.Port {
 			t.Errorf("the first instance moved from port %d to %d", target.Port, base.port)

@@ -265,7 +265,7 @@ func (p *Provisioner) target(ctx context.Context, pr *product, h snapshot.Handle
 		Close: func(ctx context.Context) error { return remove(ctx, own, h.ID) },
 	}
 	if pr.several {
-		target.Instances = &instances{tools: t, handle: h, timeout: p.opt.StartTimeout}
+		target.Instances = &instances{tools: t, handle: h, why: "as the first instance is reached", timeout: p.opt.StartTimeout}
 	}
 	return target, nil
 }
