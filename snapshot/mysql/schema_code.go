@@ -8,7 +8,7 @@ import (
 )
 
 func (r *schemaReader) readViews(ctx context.Context) error {
-	list, err := r.text(ctx, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA IN ({schemas}) ORDER BY 1, 2`)
+	list, err := r.text(ctx, `SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA IN ({schemas}) ORDER BY 1, 2`)
 	if err != nil {
 		return err
 	}
@@ -18,7 +18,7 @@ func (r *schemaReader) readViews(ctx context.Context) error {
 			return err
 		}
 		def := withoutDefiner(rows[0][1])
-		if !strings.EqualFold(v[2], "view") && v[2] != "" {
+		if _, err := r.text(ctx, "SELECT 1 FROM "+ident(v[0], v[1])+" LIMIT 0"); isNumber(err, 1356) {
 			// It names something that is not there any more.
 			def += " -- invalid"
 		}
@@ -29,7 +29,7 @@ func (r *schemaReader) readViews(ctx context.Context) error {
 
 func (r *schemaReader) readTriggers(ctx context.Context) error {
 	rows, err := r.text(ctx, `SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT,
-			SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION
+			SQL_MODE, CHARACTER_SET_CLIENT, DATABASE_COLLATION
 		FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ({schemas})
 		ORDER BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER`)
 	if err != nil {
@@ -41,16 +41,18 @@ func (r *schemaReader) readTriggers(ctx context.Context) error {
 			when, before = at, ""
 		}
 		t := tableName{v[0], v[2]}
-		def := words(v[3], v[4], clause("FOLLOWS", before), "FOR EACH ROW", v[5], session(v[6], v[7], v[8], v[9]))
+		def := words(v[3], v[4], clause("FOLLOWS", before), "FOR EACH ROW", v[5], session(v[6], v[7], v[8]))
 		r.add(snapshot.Object{Kind: "trigger", Name: t.String() + "." + v[1], Relation: t.String(), Definition: def, OID: within(r.st.id(t), v[1])})
 		before = v[1]
 	}
 	return nil
 }
 
-// session spells what a body keeps of the session that made it.
-func session(mode, client, connection, database string) string {
-	return "-- sql_mode '" + mode + "', " + words(client, connection, database)
+// session spells what a body keeps of the session that made it, but for the
+// collation of its connection: each driver brings its own, and whoever makes a
+// body again would have changed it.
+func session(mode, client, database string) string {
+	return "-- sql_mode '" + mode + "', " + words(client, database)
 }
 
 func (r *schemaReader) readRoutines(ctx context.Context) error {
@@ -71,7 +73,7 @@ func (r *schemaReader) readRoutines(ctx context.Context) error {
 		}
 	}
 	rows, err := r.text(ctx, `SELECT ROUTINE_SCHEMA, ROUTINE_TYPE, ROUTINE_NAME, IS_DETERMINISTIC, SQL_DATA_ACCESS, SECURITY_TYPE, ROUTINE_COMMENT,
-			ROUTINE_DEFINITION, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION
+			ROUTINE_DEFINITION, SQL_MODE, CHARACTER_SET_CLIENT, DATABASE_COLLATION
 		FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA IN ({schemas})`)
 	for _, v := range rows {
 		key := routine{v[0], v[1], v[2]}
@@ -84,14 +86,14 @@ func (r *schemaReader) readRoutines(ctx context.Context) error {
 		}
 		r.add(snapshot.Object{Kind: strings.ToLower(v[1]), Name: v[0] + "." + v[2],
 			Definition: words("("+strings.Join(takes[key], ", ")+")", clause("RETURNS", returns[key]), deterministic, v[4],
-				clause("SQL SECURITY", v[5]), comment, v[7], session(v[8], v[9], v[10], v[11]))})
+				clause("SQL SECURITY", v[5]), comment, v[7], session(v[8], v[9], v[10]))})
 	}
 	return err
 }
 
 func (r *schemaReader) readEvents(ctx context.Context) error {
 	rows, err := r.text(ctx, `SELECT EVENT_SCHEMA, EVENT_NAME, EXECUTE_AT, INTERVAL_VALUE, INTERVAL_FIELD, STARTS, ENDS, TIME_ZONE, STATUS, ON_COMPLETION,
-			EVENT_COMMENT, EVENT_DEFINITION, SQL_MODE, CHARACTER_SET_CLIENT, COLLATION_CONNECTION, DATABASE_COLLATION
+			EVENT_COMMENT, EVENT_DEFINITION, SQL_MODE, CHARACTER_SET_CLIENT, DATABASE_COLLATION
 		FROM information_schema.EVENTS WHERE EVENT_SCHEMA IN ({schemas})`)
 	for _, v := range rows {
 		every, comment := "", ""
@@ -103,7 +105,7 @@ func (r *schemaReader) readEvents(ctx context.Context) error {
 		}
 		r.add(snapshot.Object{Kind: "event", Name: v[0] + "." + v[1],
 			Definition: words(clause("AT", v[2]), every, clause("STARTS", v[5]), clause("ENDS", v[6]), clause("TIME ZONE", v[7]), v[8],
-				clause("ON COMPLETION", v[9]), comment, clause("DO", v[11]), session(v[12], v[13], v[14], v[15]))})
+				clause("ON COMPLETION", v[9]), comment, clause("DO", v[11]), session(v[12], v[13], v[14]))})
 	}
 	return err
 }

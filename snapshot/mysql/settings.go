@@ -54,9 +54,10 @@ func Settings(engine string) map[string]string {
 		"table_open_cache":   "4000",
 		// Nothing runs that the migration does not run.
 		"event_scheduler": "OFF",
+		// What timestamps become as datetime depends on it.
+		"default_time_zone": "+00:00",
 		// Nobody reads or writes the server's files.
-		"local_infile":      "0",
-		"skip_name_resolve": "ON",
+		"local_infile": "0",
 		// The phases of DDL are read from the server's own clock. A history
 		// that overflows in the middle of a statement voids the run.
 		"performance_schema":                                         "ON",
