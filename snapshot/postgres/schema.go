@@ -35,7 +35,10 @@ func (d *Database) Schema(ctx context.Context) (snapshot.Schema, error) {
 			rows, err := tx.Query(ctx, d.s.expand(q.sql))
 			if err == nil {
 				var more []snapshot.Object
-				more, err = pgx.CollectRows(rows, pgx.RowToStructByPos[snapshot.Object])
+				more, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o snapshot.Object, err error) {
+					err = row.Scan(&o.Kind, &o.Name, &o.Relation, &o.Definition, &o.OID)
+					return o, err
+				})
 				schema = append(schema, more...)
 			}
 			if err != nil {
