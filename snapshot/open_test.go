@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -203,4 +205,135 @@ func FuzzOpen(f *testing.F) {
 		// It must neither panic nor allocate what a damaged length asks for.
 		_, _ = snapshot.Open(context.Background(), file(t, data))
 	})
+}
+
+// What the tools of MySQL and MariaDB write first and last.
+const (
+	mysqlDump = "-- MySQL dump 10.13  Distrib 8.0.36-28, for Linux (x86_64)\n--\n-- Host: localhost    Database: shop\n-- ------------------------------------------------------\n-- Server version\t8.0.36-28\n\n/*!50503 SET NAMES utf8mb4 */;\nCREATE TABLE t (id int);\n-- Dump completed on 2024-01-01  0:00:00\n"
+	mariaDump = "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19  Distrib 10.11.18-MariaDB, for debian-linux-gnu (x86_64)\n--\n-- Host: localhost    Database: shop\n-- ------------------------------------------------------\n-- Server version\t10.11.18-MariaDB-0+deb12u1\n\nCREATE TABLE t (id int);\n-- Dump completed on 2024-01-01  0:00:00\n"
+)
+
+func TestOpenTellsTheEngine(t *testing.T) {
+	custom := customDump(t)
+	tests := []struct {
+		name             string
+		data             []byte
+		engine, from, by string
+	}{
+		{"pg_dump", []byte(plainDump), "postgres", "16.4", "17.0"},
+		{"pg_dump custom, gzip", gzipped(custom), "postgres", "15.18", "15.18"},
+		{"mysqldump", []byte(mysqlDump), "mysql", "8.0.36", "8.0.36"},
+		{"mysqldump, zstd", zstded([]byte(mysqlDump)), "mysql", "8.0.36", "8.0.36"},
+		{"mariadb-dump", []byte(mariaDump), "mariadb", "10.11.18", "10.11.18"},
+		{"mariadb-dump when it was called mysqldump", []byte(strings.Replace(mariaDump, "MariaDB dump 10.19", "MySQL dump 10.19", 1)), "mariadb", "10.11.18", "10.11.18"},
+		{"mariadb-dump of MySQL", []byte(strings.Replace(mariaDump, "version\t10.11.18-MariaDB-0+deb12u1", "version\t8.0.36", 1)), "mysql", "8.0.36", "10.11.18"},
+		{"mysqldump of MariaDB behind its old mask", []byte(strings.Replace(mysqlDump, "version\t8.0.36-28", "version\t5.5.5-10.4.8-MariaDB-log", 1)), "mariadb", "10.4.8", "8.0.36"},
+		{"mysqlpump", []byte("-- Dump created by MySQL pump utility, version: 8.0.30, Linux (x86_64)\n-- Dump start time: x\n-- Server version: 8.0.30\nCREATE TABLE t (id int);\n-- Dump end time: x\n"), "mysql", "8.0.30", "8.0.30"},
+		{"phpMyAdmin", []byte("-- phpMyAdmin SQL Dump\n-- version 5.1.1\n-- Server version: 10.4.8-MariaDB\n"), "mariadb", "10.4.8", ""},
+		{"Adminer", []byte("-- Adminer 4.8.1 MySQL 8.0.30 dump\n\nSET NAMES utf8;\n"), "mysql", "8.0.30", "4.8.1"},
+		{"MySQL's without comments", []byte("/*!50503 SET NAMES utf8mb4 */;\nCREATE TABLE t (id int);\n"), "mysql", "", ""},
+		{"MariaDB's without comments", []byte("/*M!999999\\- enable the sandbox mode */ \nCREATE TABLE t (id int);\n"), "mariadb", "", ""},
+		{"by hand", []byte("CREATE TABLE t (id int);\n"), "", "", ""},
+		{"by hand, of either", []byte("/*!40101 SET NAMES utf8 */;\nCREATE TABLE `t` (`id` int(11)) ENGINE=InnoDB;\n"), "", "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := file(t, test.data)
+			src, err := snapshot.Open(context.Background(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if src.Engine != test.engine || src.ServerVersion != test.from || src.DumpVersion != test.by {
+				t.Errorf("got %q from %q by %q, want %+v", src.Engine, src.ServerVersion, src.DumpVersion, test)
+			}
+			if engine, err := snapshot.EngineOf(path + "#sha256=" + src.SHA256); engine != test.engine || err != nil {
+				t.Errorf("EngineOf says %q, %v", engine, err)
+			}
+		})
+	}
+	for name, data := range map[string]string{"mysqldump": mysqlDump, "mariadb-dump": mariaDump} {
+		if _, err := snapshot.Open(context.Background(), file(t, []byte(data[:len(data)-60]))); err == nil || !strings.Contains(err.Error(), "Dump completed") || !strings.Contains(err.Error(), "cut off") {
+			t.Errorf("%s cut off: error %v", name, err)
+		}
+	}
+}
+
+// EngineOf reads no more than the beginning: what comes later may be broken.
+func TestEngineOfLooksAtTheBeginning(t *testing.T) {
+	big := mysqlDump + strings.Repeat("INSERT INTO t VALUES (1);\n", 100_000)
+	cut := gzipped([]byte(big))
+	if engine, err := snapshot.EngineOf(file(t, cut[:len(cut)/2])); engine != "mysql" || err != nil {
+		t.Errorf("of half a file: %q, %v", engine, err)
+	}
+	if _, err := snapshot.EngineOf(filepath.Join(t.TempDir(), "missing")); err == nil {
+		t.Error("there is nothing, and it says so not")
+	}
+	if engine, err := snapshot.EngineOf(t.TempDir()); engine != "" || err != nil {
+		t.Errorf("of an empty directory: %q, %v", engine, err)
+	}
+}
+
+func TestOpenDirectories(t *testing.T) {
+	put := func(files map[string]string) string {
+		dir := t.TempDir()
+		for name, data := range files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	mydumper := map[string]string{"metadata": "Started dump at: x\nFinished dump at: y\n", "shop-schema-create.sql": "CREATE DATABASE `shop`;\n",
+		"shop.t-schema.sql.gz": string(gzipped([]byte("/*!40101 SET NAMES binary*/;\nCREATE TABLE `t` (\n  `id` int NOT NULL\n);\n")))}
+	dir := put(mydumper)
+	src, err := snapshot.Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.Format != "mydumper" || src.Engine != "mysql" || src.Size == 0 {
+		t.Errorf("mydumper: %+v", src)
+	}
+	// The digest is what the shell's tools give.
+	script := `cd "$1" && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`
+	out, err := exec.Command("sh", "-c", script, "sh", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, _, _ := strings.Cut(string(out), " "); src.SHA256 != want {
+		t.Errorf("digest %s, the shell says %s", src.SHA256, want)
+	}
+	if _, err := snapshot.Open(context.Background(), dir+"#sha256="+strings.Repeat("ab", 32)); err == nil || !strings.Contains(err.Error(), "wanted is abab") {
+		t.Errorf("error %v does not tell of the digest", err)
+	}
+	shell := map[string]string{"@.json": `{"serverVersion": "8.0.36", "dumper": "mysqlsh Ver 8.0.35 for Linux", "version": "2.0.1"}`, "@.done.json": `{"chunkFileBytes": {"shop@t@@0.tsv.zst": 3}}`,
+		"shop@t@@0.tsv.zst": string(zstded([]byte("1\n")))}
+	if src, err = snapshot.Open(context.Background(), put(shell)); err != nil || src.Format != "mysql-shell" || src.Engine != "mysql" || src.ServerVersion != "8.0.36" || src.DumpVersion != "8.0.35" {
+		t.Errorf("MySQL Shell: %+v, %v", src, err)
+	}
+	with := func(files map[string]string, name, data string) map[string]string {
+		other := maps.Clone(files)
+		if delete(other, name); data != "" {
+			other[name] = data
+		}
+		return other
+	}
+	for _, test := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"mydumper that has not finished", with(mydumper, "metadata", "Started dump at: x\n"), "cut off"},
+		{"a file of mydumper cut off", with(mydumper, "shop.t-schema.sql.gz", mydumper["shop.t-schema.sql.gz"][:30]), "shop.t-schema.sql.gz"},
+		{"MySQL Shell that has not finished", with(shell, "@.done.json", ""), "cut off"},
+		{"a file of MySQL Shell missing", with(shell, "shop@t@@0.tsv.zst", ""), "shop@t@@0.tsv.zst"},
+		{"a file of MySQL Shell cut off", with(shell, "shop@t@@0.tsv.zst", shell["shop@t@@0.tsv.zst"][:8]), "cut off"},
+		{"a format of MySQL Shell's future", with(shell, "@.json", `{"version": "3.0.0"}`), "3.0.0"},
+		{"a data directory", map[string]string{"ibdata1": "x"}, "physical copy of MySQL"},
+		{"pg_dump's directory", map[string]string{"toc.dat": "x"}, "directory format"},
+		{"something else", map[string]string{"a": "x"}, "no dump of mydumper or MySQL Shell"},
+	} {
+		if _, err := snapshot.Open(context.Background(), put(test.files)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v does not say %q", test.name, err, test.want)
+		}
+	}
 }

@@ -135,18 +135,14 @@ func secondary(show string, unique bool) (drop, add []string) {
 		m := keyLine.FindStringSubmatch(line)
 		if m == nil {
 			if strings.HasPrefix(line, "  SPATIAL KEY ") {
-				drop, add = nil, nil
+				return drop, add
 			}
 			continue
 		}
 		first := keyColumn.FindString(m[3])
 		isUnique := m[1] != ""
 		if first == "" || slices.Contains(needed, first) || strings.Contains(line, "((") || isUnique && !unique {
-			// What was collected after it is fine: it stands after it again.
-			if isUnique && !unique {
-				break
-			}
-			return drop, add
+			return drop, add // what stands after it stands there again
 		}
 		drop = append(drop, "DROP INDEX "+m[2])
 		add = append([]string{"ADD " + strings.TrimSuffix(strings.TrimPrefix(line, "  "), ",")}, add...)

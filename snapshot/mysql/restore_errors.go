@@ -33,6 +33,10 @@ func (r *restore) wayOut(err error) string {
 		return "the storage engine is not in this server; dump without the table (mysqldump --ignore-table), or convert it to InnoDB first"
 	case 1305:
 		return server + " has no such function; MD5() and its like need component_classic_hashing, which this server cannot load"
+	case 3763: // a function not allowed in a generated column
+		if goneFunction.MatchString(my.Message) {
+			return "MD5() and SHA1() went from the server to a component in MySQL 9, and a component's functions are not allowed there; restore into an older series (--server-version 8.4)"
+		}
 	case 1153: // packet too large
 		return "dump again with a smaller --max-allowed-packet"
 	case 1071:
@@ -56,10 +60,13 @@ func (r *restore) words() string {
 	return "MySQL " + r.s.version
 }
 
+var goneFunction = regexp.MustCompile(`(?i)\b(md5|sha1?)\b`)
+
 var hashing = regexp.MustCompile(`(?i)FUNCTION (?:\S+\.)?(MD5|SHA1?) does not exist`)
 
-// classicHashing loads the component that MD5() and SHA1() went to in MySQL
-// 9.6, where a dump needs one of them. It stays, also in copies of the data.
+// classicHashing loads the component that MD5() and SHA1() went to in MySQL 9
+// (gone from 9.7.4), where a view of the dump needs one of them. It stays, also
+// in copies of the data.
 func (l *loader) classicHashing(ctx context.Context, message string) (bool, error) {
 	if l.r.s.maria || !hashing.MatchString(message) {
 		return false, nil
