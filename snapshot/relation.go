@@ -21,6 +21,9 @@ type Relation struct {
 	// indexes and toast (for tables) or of its own file.
 	Rows, Bytes int64
 	Columns     []string
+	// References lists the keys of the tables that its foreign keys refer to,
+	// where the engine's locks follow them (MySQL).
+	References []string
 }
 
 // QualifiedName is "schema.name".

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/observe"
@@ -94,8 +95,8 @@ func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
 	switch {
 	case m.Engine != "auto" && from != "" && from != m.Engine:
 		return &usageError{
-			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", snap.Snapshot, productName(from), productName(m.Engine)),
-			"give --engine " + from + ", or a snapshot of " + productName(m.Engine),
+			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", snap.Snapshot, gate.Engine{Name: from}.Product(), gate.Engine{Name: m.Engine}.Product()),
+			"give --engine " + from + ", or a snapshot of " + gate.Engine{Name: m.Engine}.Product(),
 		}
 	case m.Engine == "auto" && from != "":
 		m.Engine = from
@@ -103,16 +104,4 @@ func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
 		m.Engine = "postgres"
 	}
 	return nil
-}
-
-// productName is an engine's name as its makers spell it.
-func productName(engine string) string {
-	switch engine {
-	case "mysql":
-		return "MySQL"
-	case "mariadb":
-		return "MariaDB"
-	default:
-		return "PostgreSQL"
-	}
 }

@@ -210,7 +210,7 @@ func takeEngine(dir *rundir.Dir, name string, m *config.Migrations) error {
 	}
 	if m.Engine != "auto" && m.Engine != state.Engine {
 		return &usageError{
-			fmt.Sprintf("%s is %s, not %s", name, productName(state.Engine), productName(m.Engine)),
+			fmt.Sprintf("%s is %s, not %s", name, gate.Engine{Name: state.Engine}.Product(), gate.Engine{Name: m.Engine}.Product()),
 			"give --engine " + state.Engine + ", or make it again with migration-gate restore-snapshot --into " + name,
 		}
 	}

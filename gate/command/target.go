@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/container"
@@ -46,7 +47,7 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 	}
 	return nil, &usageError{
 		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
-		"install " + productName(spec.Engine) + "'s server, start a Docker engine, or give --target and --server-version",
+		"install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version",
 	}
 }
 

@@ -196,6 +196,11 @@ func (j *joiner) tables(o *gate.Observation) {
 		case r.Kind == "partitioned table":
 			t.RootRows, t.RootBytes = rows[key], bytes[key]
 		}
+		for _, ref := range r.References {
+			if to, ok := j.before[ref]; ok {
+				t.References = append(t.References, to.QualifiedName())
+			}
+		}
 		o.Tables[r.QualifiedName()] = t
 	}
 }

@@ -89,7 +89,23 @@ func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.
 			all[r.Object] = r
 		}
 	}
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	return all, references(ctx, c, in, all)
+}
+
+// references adds the tables that each one's foreign keys refer to.
+func references(ctx context.Context, c *sql.Conn, in string, all map[string]snapshot.Relation) error {
+	rows, err := textRows(ctx, c, `SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME
+FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL AND TABLE_SCHEMA IN (`+in+`) ORDER BY 1, 2, 3, 4`)
+	for _, row := range rows {
+		if r, ok := all[tableName{row[0], row[1]}.String()]; ok {
+			r.References = append(r.References, tableName{row[2], row[3]}.String())
+			all[r.Object] = r
+		}
+	}
+	return err
 }
 
 // Ledger reads a tool's history table: found by its bare name in any schema of
