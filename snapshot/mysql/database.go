@@ -13,9 +13,6 @@ import (
 type Database struct {
 	s        *Server
 	instance string
-	readOnly bool
-	// wrote is told that somebody may write: the baseline, before it is sealed.
-	wrote func()
 }
 
 // Name of the database: the schema, the same in every instance.
@@ -58,9 +55,6 @@ func (d *Database) OwnerDSN() string { return d.dsn(Owner, d.s.ownerPassword()) 
 func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password) }
 
 func (d *Database) dsn(user, password string) string {
-	if d.wrote != nil {
-		d.wrote()
-	}
 	// A start takes seconds, and only the first call of a process that found
 	// the instance stopped needs it. An instance that does not start leaves
 	// nobody listening, which is what the connection will say.

@@ -35,6 +35,7 @@ func own(t *testing.T, flavour string) (*mysql.Server, *snapshot.Target) {
 func onBoth(t *testing.T, f func(t *testing.T, b *lab), statements ...string) {
 	for _, flavour := range snapshottest.MySQLFlavours(t) {
 		t.Run(flavour, func(t *testing.T) {
+			t.Parallel() // most of the time goes into starting and stopping
 			ctx := context.Background()
 			s, target := own(t, flavour)
 			base, err := s.Empty(ctx)

@@ -177,8 +177,8 @@ type sums struct {
 // sums reads both sides at once. A sum does not depend on the order of rows
 // and counts duplicates.
 //
-// A million rows of seven columns took 1.5 s on an idle machine, two thirds of
-// that for spelling the values.
+// A million rows of seven columns took 1.5 s of processor time on MySQL 9.7.4
+// and 1.1 s on MariaDB 10.11.18, two thirds of that for spelling the values.
 func (u *unit) sums(ctx context.Context, rows rowTexts) (before, after sums, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	read := func(c *sql.Conn, row, from string, into *sums) {

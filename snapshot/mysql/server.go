@@ -152,7 +152,7 @@ func (s *Server) Drop(ctx context.Context, instance string) error {
 // and to connect to. The instance is started when it is first used, if it is
 // not running.
 func (s *Server) Database(instance string) *Database {
-	return &Database{s: s, instance: instance, readOnly: instance == snapshot.FirstInstance}
+	return &Database{s: s, instance: instance}
 }
 
 // addr starts an instance if need be, and says where it listens.
