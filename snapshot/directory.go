@@ -29,7 +29,8 @@ const (
 )
 
 // openDirectory looks at a dump in a directory. Its digest is that of the list
-// of its files' digests, as sha256sum writes it, sorted by name:
+// of its files' digests, as sha256sum writes it, sorted by name.
+// Compression is that of its files. The shell's tools give the same digest:
 //
 //	cd DIR && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 func (s *Source) openDirectory(ctx context.Context) error {
@@ -55,6 +56,12 @@ func (s *Source) openDirectory(ctx context.Context) error {
 			contentErr = fmt.Errorf("%s in %s: %w", name, s.Path, err)
 		}
 		s.Size += size
+		switch filepath.Ext(name) {
+		case ".gz":
+			s.Compression = Gzip
+		case ".zst":
+			s.Compression = Zstd
+		}
 		fmt.Fprintf(list, "%x  %s\n", sum, filepath.ToSlash(name))
 	}
 	s.SHA256 = hex.EncodeToString(list.Sum(nil))

@@ -370,6 +370,12 @@ func (l *loader) create(ctx context.Context, text []byte, mask, what string, at 
 	switch what {
 	case "TABLE":
 		run = l.withoutPlaces(text)
+		if m := engineOf.FindStringSubmatch(mask); m != nil && !strings.EqualFold(m[1], "InnoDB") {
+			if err := l.exec(ctx, run, at); err != nil {
+				return err
+			}
+			return l.substituted(ctx, m[1])
+		}
 	case "VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE":
 		if what == "FUNCTION" && soname.MatchString(mask) {
 			l.r.skip("loadable function: " + brief(string(text)))
@@ -393,6 +399,27 @@ func (l *loader) create(ctx context.Context, text []byte, mask, what string, at 
 		}
 	}
 	return l.exec(ctx, run, at)
+}
+
+// substituted notes where the server took another storage engine than the dump
+// asks for, which it says in a warning alone.
+func (l *loader) substituted(ctx context.Context, engine string) error {
+	rows, err := l.lead.QueryContext(ctx, "SHOW WARNINGS")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var level, message string
+		var number int
+		if err := rows.Scan(&level, &number, &message); err != nil {
+			return err
+		}
+		if number == 1266 { // Using storage engine InnoDB for table 't'
+			l.r.skip("storage engine " + engine + " is not on this server: " + strings.ToLower(message[:1]) + message[1:])
+		}
+	}
+	return rows.Err()
 }
 
 // withoutPlaces leaves out of CREATE TABLE where production keeps its files.

@@ -107,6 +107,7 @@ var (
 	use          = regexp.MustCompile(`(?is)^USE\s+(` + nameRE + `)\s*$`)
 	database     = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(` + nameRE + `)`)
 	createOf     = regexp.MustCompile(`(?is)^CREATE\b.*?\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE|USER|ROLE|SERVER|TABLESPACE|LOGFILE|INDEX|RESOURCE|SPATIAL\s+REFERENCE)\b`)
+	engineOf     = regexp.MustCompile(`(?is)\bENGINE\s*=\s*(\w+)`)
 	soname       = regexp.MustCompile(`(?is)\bSONAME\b`)
 	dropOf       = regexp.MustCompile(`(?is)^DROP\s+(TEMPORARY\s+)?(TABLE|VIEW|PROCEDURE|FUNCTION|EVENT|TRIGGER|SEQUENCE|PACKAGE)\b`)
 	elsewhere    = regexp.MustCompile(`(?is)^((CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|(UNDO\s+)?TABLESPACE|LOGFILE|RESOURCE|SPATIAL\s+REFERENCE|INSTANCE|AUDIT)\b|GRANT\b|REVOKE\b|SET\s+(PASSWORD|ROLE|DEFAULT\s+ROLE|RESOURCE)\b|CHANGE\s+(MASTER|REPLICATION)\b|(START|STOP|RESET)\s+(ALL\s+)?(SLAVES?|REPLICAS?|MASTER|BINARY|GROUP_REPLICATION|PERSIST)\b|PURGE\b|(UN)?INSTALL\s+(PLUGIN|SONAME|COMPONENT)\b|FLUSH\b|BINLOG\b|KILL\b|SHUTDOWN\b)`)

@@ -268,6 +268,7 @@ func TestRestoreGivesTheOriginal(t *testing.T) {
 			{"with databases", "", append(whole, "--databases", "shop")},
 			{"with an INSERT a row", "", append(whole, "--skip-extended-insert", "shop")},
 			{"with column names", "", append(whole, "--complete-insert", "--insert-ignore", "shop")},
+			{"all databases", "gzip", append(whole, "--all-databases")},
 			{"without comments", "", append(whole, "--skip-comments", "--databases", "shop")},
 			{"compact", "", append(whole, "--compact", "--databases", "shop")},
 			{"without options", "", append(whole, "--skip-opt", "--create-options", "--quick", "--databases", "shop")},

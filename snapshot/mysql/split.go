@@ -127,7 +127,7 @@ func (s *splitter) next() (piece, error) {
 		}
 		if i > s.most {
 			return p, fmt.Errorf("line %d: %s: a statement of over %d MiB, which is more than the server takes (max_allowed_packet); dump again with --max-allowed-packet=%dM or less, or with --net-buffer-length=1M",
-				p.line, brief(string(s.buf[s.start:s.start+200])), s.most>>20, s.most>>20)
+				p.line, s.beginning(), s.most>>20, s.most>>20)
 		}
 		if s.lineEnds {
 			if c == ';' && s.endOfLine(i+1) {
@@ -141,7 +141,7 @@ func (s *splitter) next() (piece, error) {
 		}
 		end, err := s.token(c, i)
 		if err != nil {
-			return p, fmt.Errorf("line %d: %s: %w", p.line, brief(string(s.buf[s.start:min(len(s.buf), s.start+200)])), err)
+			return p, fmt.Errorf("line %d: %s: %w", p.line, s.beginning(), err)
 		}
 		i = end
 	}
@@ -149,6 +149,11 @@ func (s *splitter) next() (piece, error) {
 		return p, s.eof
 	}
 	return s.cut(p, len(s.buf)-s.start, 0), nil
+}
+
+// beginning of the statement, for messages.
+func (s *splitter) beginning() string {
+	return brief(string(s.buf[s.start:min(len(s.buf), s.start+500)]))
 }
 
 func (s *splitter) cut(p piece, n, delimiter int) piece {
