@@ -117,6 +117,10 @@ type Recording struct {
 // Phase is a lock of the migration's own session whose edges the server's own
 // clock tells (MySQL: the stages of an online DDL statement). It makes the
 // window of the same object and mode exact, and is one where no look fell.
+//
+// Who hands in phases of a statement vouches that its other locks which block
+// reads or writes are its relatives', during a phase, and its own table's, from
+// one phase all the way to the next: Void relies on that.
 type Phase struct {
 	Statement int    `json:"statement"`
 	Object    string `json:"object"`
@@ -128,6 +132,8 @@ type Phase struct {
 	To   Interval `json:"to"`
 	// Waited is how long of it the lock was asked for and not given.
 	Waited time.Duration `json:"waited,omitempty"`
+	// Partial: more ran in the same statement (CALL), and nobody vouches for it.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // TimedPhase is a Phase before a Recorder has put it on its own clock and
@@ -138,6 +144,7 @@ type TimedPhase struct {
 	// From and To: the earliest and the latest instant of each edge.
 	From, To [2]time.Time
 	Waited   time.Duration
+	Partial  bool
 }
 
 // Witness tells what proves a window.

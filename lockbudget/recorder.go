@@ -214,7 +214,7 @@ func (r *Recorder) Phases(statement int, phases []TimedPhase) {
 		r.rec.Phases = append(r.rec.Phases, Phase{
 			Statement: statement, Object: p.Object, Mode: p.Mode, Impact: p.Impact,
 			From: Interval{Sent: p.From[0].Sub(r.began), Received: p.From[1].Sub(r.began)},
-			To:   Interval{Sent: p.To[0].Sub(r.began), Received: p.To[1].Sub(r.began)}, Waited: p.Waited,
+			To:   Interval{Sent: p.To[0].Sub(r.began), Received: p.To[1].Sub(r.began)}, Waited: p.Waited, Partial: p.Partial,
 		})
 	}
 }

@@ -239,7 +239,7 @@ func BenchmarkCanaries(b *testing.B) {
 				row = append(row, show(w), show(c), show(w-c))
 				slack := max(10*time.Millisecond, c/10)
 				if p.mariaDB {
-					slack = max(slack, quantile(gaps, 0.5)) // only the ticker saw the edges
+					slack = max(slack, quantile(gaps, 0.5)) // its stages bound the first lock loosely
 				}
 				if apart := (w - c).Abs(); apart > slack {
 					b.Errorf("%s: %s: windows that block %s add up to %s, and a canary waited %s", flavour, f.name, []string{"reads", "writes"}[i], w, c)

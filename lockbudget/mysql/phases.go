@@ -117,7 +117,7 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 		}
 		for _, p := range all[st.id].until(st.end).phases(locks.MatchString(st.spelled()), st.end) {
 			timed = append(timed, lockbudget.TimedPhase{
-				Object: table, Mode: p.mode, Impact: tableModes[p.mode], Waited: p.waited,
+				Object: table, Mode: p.mode, Impact: tableModes[p.mode], Waited: p.waited, Partial: len(statements) > 1,
 				From: offset.times(s.clock.epoch, p.from), To: offset.times(s.clock.epoch, p.to),
 			})
 		}

@@ -78,7 +78,8 @@ func testPhases(t *testing.T, flavour string) {
 			last := sent
 			for _, ph := range phases {
 				got = append(got, strings.TrimPrefix(ph.Object, p.name+".")+" "+ph.Mode)
-				if ph.Impact != tableModes[ph.Mode] || ph.Waited != 0 {
+				// On MariaDB it may have waited for a purge thread's lock.
+				if ph.Impact != tableModes[ph.Mode] || ph.Waited != 0 && !p.mariaDB || ph.Partial != strings.HasPrefix(c.sql, "CALL") {
 					t.Errorf("%+v", ph)
 				}
 				for _, edge := range []struct{ from, to time.Time }{{ph.From[0], ph.From[1]}, {ph.To[0], ph.To[1]}, {ph.From[0], ph.To[1]}} {
