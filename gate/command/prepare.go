@@ -40,6 +40,11 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, m 
 	if err != nil {
 		return nil, err
 	}
+	if src != nil {
+		if err := suits(*src, m.Engine); err != nil {
+			return nil, err
+		}
+	}
 	spec.Engine, spec.Version, spec.Image, spec.Settings = m.Engine, snapshot.Series(m.Engine, s.ServerVersion), s.Image, eng.settings()
 	if src != nil {
 		spec.Bytes = src.Size
@@ -102,6 +107,23 @@ func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot
 		return nil, err
 	}
 	return &src, nil
+}
+
+// suits refuses a snapshot that is not the engine's. What a look at its
+// beginning could not tell has passed settleEngine.
+func suits(src snapshot.Source, engine string) error {
+	mysql := engine == snapshot.MySQL || engine == snapshot.MariaDB
+	directory := src.Format == snapshot.FormatMydumper || src.Format == snapshot.FormatShell
+	switch {
+	case src.Engine != "" && src.Engine != engine:
+		return &usageError{
+			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", src.Path, gate.Engine{Name: src.Engine}.Product(), gate.Engine{Name: engine}.Product()),
+			"give --engine " + src.Engine,
+		}
+	case directory && !mysql:
+		return &usageError{fmt.Sprintf("the snapshot %s is a directory of %s, and does not say which product it was taken from", src.Path, src.Format), "give --engine mysql or --engine mariadb"}
+	}
+	return nil
 }
 
 func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, name string, opt restoreOptions) (err error) {
