@@ -192,6 +192,15 @@ func TestPhasesByHand(t *testing.T) {
 	statement := func(n int, sent, received time.Duration) Stamp {
 		return Stamp{Event: Statement, Statement: n, At: Interval{sent, received}, Released: true}
 	}
+	// MariaDB does not show who waits: only the server's time tells.
+	awaited := func(p Phase, by time.Duration) Phase {
+		p.Waited = by
+		return p
+	}
+	waited := func(w Window, by time.Duration) Window {
+		w.Waited, w.WaitedAtMost = true, by
+		return w
+	}
 	window := func(opened, closed Interval) Window {
 		return Window{Object: "shop.t", Mode: "EXCLUSIVE", Session: own, Opened: opened, Closed: closed, Witness: ByStages,
 			AtLeast: max(closed.Sent-opened.Received, 0), AtMost: closed.Received - opened.Sent, AtMostAlone: closed.Received - opened.Sent}
@@ -234,6 +243,41 @@ func TestPhasesByHand(t *testing.T) {
 			want: []Window{window(Interval{140, 145}, Interval{190, 195}),
 				{Object: "shop.t", Mode: "EXCLUSIVE", Session: own, Statement: 1, Through: 1, Opened: Interval{210, 260}, Closed: Interval{250, 300},
 					AtMost: 90, AtMostAlone: 90, Witness: ByTicker}},
+		},
+		{
+			name: "its own lock, seen twice, is one window", stamps: []Stamp{statement(0, 100, 200), statement(1, 210, 300)},
+			samples: []Sample{look(80, 90, nil), look(150, 160, x), look(230, 240, x), look(250, 260, x), look(310, 320, nil)},
+			phases:  []Phase{phase(Interval{140, 145}, Interval{190, 195})},
+			want: []Window{window(Interval{140, 145}, Interval{190, 195}),
+				{Object: "shop.t", Mode: "EXCLUSIVE", Session: own, Statement: 1, Through: 1, Opened: Interval{210, 240}, Closed: Interval{250, 300},
+					AtLeast: 10, AtMost: 90, AtMostAlone: 90, Witness: ByTicker}},
+		},
+		{
+			name: "a look that reaches into the next statement proves nothing of the phase's end", stamps: []Stamp{statement(0, 100, 200), statement(1, 210, 300)},
+			samples: []Sample{look(80, 90, nil), look(150, 160, x), look(195, 230, x), look(310, 320, nil)},
+			phases:  []Phase{phase(Interval{140, 145}, Interval{190, 200})},
+			want:    []Window{window(Interval{140, 145}, Interval{190, 200})},
+		},
+		{
+			name: "awaited unseen: a look without it, while it waited, does not bound its start", stamps: []Stamp{statement(0, 100, 500)},
+			samples: []Sample{look(80, 90, nil), look(150, 160, nil), look(205, 208, x), look(510, 520, nil)},
+			phases:  []Phase{awaited(phase(Interval{120, 130}, Interval{280, 310}), 60)},
+			want:    []Window{waited(window(Interval{120, 130}, Interval{280, 310}), 60)},
+		},
+		{
+			name: "it was not awaited for longer than it lasted", stamps: []Stamp{statement(0, 100, 500)},
+			samples: []Sample{look(80, 90, nil), look(510, 520, nil)},
+			phases:  []Phase{awaited(phase(Interval{120, 130}, Interval{280, 310}), 400)},
+			want:    []Window{waited(window(Interval{120, 130}, Interval{280, 310}), 190)},
+		},
+		{
+			name: "another session's lock of that mode is not the phase", stamps: []Stamp{statement(0, 100, 500)},
+			samples: []Sample{look(80, 90, nil), look(205, 208, []Lock{{Session: own + 1, Object: "shop.t", Mode: "EXCLUSIVE", Granted: true}}), look(510, 520, nil)},
+			phases:  []Phase{phase(Interval{200, 210}, Interval{280, 310})},
+			want: []Window{
+				{Object: "shop.t", Mode: "EXCLUSIVE", Session: own + 1, Opened: Interval{80, 208}, Closed: Interval{205, 520}, AtMost: 440, AtMostAlone: 420, Witness: ByTicker},
+				window(Interval{200, 210}, Interval{280, 310}),
+			},
 		},
 		{
 			name: "a look a little beside the phase widens it", stamps: []Stamp{statement(0, 100, 500)},
@@ -279,6 +323,7 @@ func TestVoidWithPhases(t *testing.T) {
 	}
 	without := func(s []Sample, at int) []Sample { return show(s, at, nil) }
 	with := func(s []Sample, at int) []Sample { return show(s, at, lock) }
+	others := []Lock{{Session: 2, Object: "shop.t", Mode: "EXCLUSIVE", Granted: true}}
 	for _, c := range []struct {
 		name    string
 		samples []Sample
@@ -293,6 +338,8 @@ func TestVoidWithPhases(t *testing.T) {
 		{"not there in the middle of a phase", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150), "contradiction", false},
 		{"still awaited in the middle of a phase", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150), "", true},
 		{"there far from the phases", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 500), "contradiction", false},
+		{"another session's, far from the phases", show(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 500, others), "", false},
+		{"another session's, where ours should be", show(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 150, others), "contradiction", false},
 		{"not there at a phase's edge", without(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 190), "", false},
 		{"there a little before a phase", with(looks(10, 60, 110, 150, 190, 500, 790, 830, 870, 910, 990), 790), "", false},
 	} {
@@ -321,6 +368,42 @@ func TestVoidWithPhases(t *testing.T) {
 		}
 		if err != nil && fmt.Sprint(err) == "" {
 			t.Errorf("%s: says nothing", c.name)
+		}
+	}
+}
+
+// TestVoidWithinPhases: a phase is no excuse for the part of it that nobody
+// watched, for relatives are locked then; one that blocks nobody is none at
+// all; and the order in which they were told does not matter.
+func TestVoidWithinPhases(t *testing.T) {
+	at := func(sent, received time.Duration) Interval { return Interval{sent * ms, received * ms} }
+	phase := func(impact Impact, from, to time.Duration) Phase {
+		return Phase{Object: "shop.t", Mode: "EXCLUSIVE", Impact: impact, From: at(from, from), To: at(to, to)}
+	}
+	for _, c := range []struct {
+		name   string
+		phases []Phase
+		looks  []time.Duration // with the lock, where a phase is
+		void   bool
+	}{
+		{"half of a phase unseen", []Phase{phase(BlocksWrites, 100, 500)}, []time.Duration{50, 110, 150, 400, 450, 600}, true},
+		{"all of it seen", []Phase{phase(BlocksWrites, 100, 300)}, []time.Duration{50, 110, 180, 250, 290, 600}, false},
+		{"a phase that blocks nobody vouches for nothing", []Phase{phase(0, 100, 150)}, []time.Duration{50, 110, 140, 600}, true},
+		{"told last to first", []Phase{phase(BlocksWrites, 800, 850), phase(BlocksWrites, 100, 250)}, []time.Duration{50, 400, 810, 840, 900}, true},
+	} {
+		r := Recording{Session: 1, Stamps: []Stamp{{Event: Statement, At: at(0, 1000), Released: true}}, Phases: c.phases}
+		for _, l := range c.looks {
+			s := Sample{At: at(l, l+1), Last: at(l, l+1), Count: 1}
+			for _, p := range c.phases {
+				if l*ms >= p.From.Sent && l*ms < p.To.Sent {
+					s.Locks = []Lock{{Session: 1, Object: p.Object, Mode: p.Mode, Granted: true}}
+				}
+			}
+			r.Samples = append(r.Samples, s)
+		}
+		err := r.Void(90 * ms)
+		if gap := (*VoidError)(nil); c.void != errors.As(err, &gap) || !c.void && err != nil {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -76,6 +76,21 @@ func TestWindowsByHand(t *testing.T) {
 				AtLeast: 30, AtMost: 100, AtMostAlone: 100, Waited: true, WaitedAtMost: 40, Witness: ByTicker}},
 		},
 		{
+			name:   "awaited again: from the last look that showed it granted",
+			stamps: []Stamp{statement(0, 100, 200, true)},
+			samples: []Sample{look(80, 90, nil), look(110, 120, held), look(130, 140, exclusive(own, false)), look(150, 160, held),
+				look(210, 220, nil)},
+			want: []Window{{Session: own, Opened: Interval{100, 120}, Closed: Interval{150, 200},
+				AtLeast: 30, AtMost: 100, AtMostAlone: 100, Waited: true, WaitedAtMost: 50, Witness: ByTicker}},
+		},
+		{
+			name:    "another session's lock goes on when ours are released",
+			stamps:  []Stamp{statement(0, 100, 200, true), statement(1, 240, 340, true)},
+			samples: []Sample{look(80, 90, nil), look(120, 130, exclusive(other, true)), look(260, 270, exclusive(other, true)), look(360, 370, nil)},
+			want: []Window{{Session: other, Through: 1, Opened: Interval{80, 130}, Closed: Interval{260, 370},
+				AtLeast: 130, AtMost: 290, AtMostAlone: 120, Paused: 40, Witness: ByTicker}},
+		},
+		{
 			name:    "seen on both sides of a release, it was taken twice",
 			stamps:  []Stamp{statement(0, 100, 200, true), statement(1, 240, 340, true)},
 			samples: []Sample{look(80, 90, nil), look(120, 130, held), look(150, 160, held), look(260, 270, held), look(360, 370, nil)},
