@@ -20,7 +20,7 @@ func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, e
 		if err != nil {
 			return err
 		}
-		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[snapshot.Relation])
+		list, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[snapshot.Relation]) // References are other engines'
 		for _, r := range list {
 			all[r.Object] = r
 		}
