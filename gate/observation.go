@@ -163,10 +163,15 @@ type OnlineDDL struct {
 	Rebuild bool `json:"rebuild,omitempty"`
 	// Lock is what others were let do meanwhile, but for the short exclusive
 	// locks at either end: "NONE" (read and write), "SHARED" (read),
-	// "EXCLUSIVE" (nothing); "" where the statement only touched metadata.
+	// "EXCLUSIVE" (nothing); "" where the statement only touched metadata, or
+	// was too short to be seen at work.
 	Lock string `json:"lock,omitempty"`
 	// Evidence says how Algorithm was told: "stage copy to tmp table", …
 	Evidence string `json:"evidence,omitempty"`
+	// RowVersions is how many INSTANT changes the table had been through before
+	// the statement since it was last written anew (TOTAL_ROW_VERSIONS): at the
+	// limit, 64 on MySQL 8.0 and 255 on 9.7, the server rebuilds it silently.
+	RowVersions int64 `json:"row_versions,omitempty"`
 	// Best is what the server accepts at best for the very statement; nil where
 	// it was not asked.
 	Best *BestDDL `json:"best,omitempty"`
@@ -179,6 +184,8 @@ type BestDDL struct {
 	Lock      string `json:"lock,omitempty"` // "NONE", "SHARED", "EXCLUSIVE"
 	// Reason is why nothing better was taken, in the server's words.
 	Reason string `json:"reason,omitempty"`
+	// Code of that refusal: "1846".
+	Code string `json:"code,omitempty"`
 	// Unasked says why it could not be asked.
 	Unasked string `json:"unasked,omitempty"`
 }

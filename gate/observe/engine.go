@@ -89,6 +89,14 @@ type Watcher interface {
 	Close(ctx context.Context) error
 }
 
+// NoDatabaseError is what Lab.Open returns where the clone's database is not
+// there any more: a script has dropped it.
+type NoDatabaseError struct{ Failure gate.Failure }
+
+func (e *NoDatabaseError) Error() string {
+	return e.Failure.Message + " (" + e.Failure.CodeText() + ")"
+}
+
 // Timer is a Watcher whose server keeps records of its own (MySQL's
 // performance_schema): what it can add to the looks.
 type Timer interface {

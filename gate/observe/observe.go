@@ -94,7 +94,14 @@ func left(run *gate.Run) bool {
 func rerun(ctx context.Context, lab Lab, m *gate.Migration) (err error) {
 	w := &walk{lab: lab}
 	if w.session, err = lab.Open(ctx); err != nil {
-		return fmt.Errorf("connect as the migrating role: %w", err)
+		var gone *NoDatabaseError
+		if !errors.As(err, &gone) {
+			return fmt.Errorf("connect as the migrating role: %w", err)
+		}
+		first := m.Up.Statements[0]
+		gone.Failure.File, gone.Failure.Line = first.File, first.Line
+		m.Rerun = &gate.Run{Statements: []gate.StatementRun{}, Failure: &gone.Failure}
+		return nil
 	}
 	defer func() { err = w.close(ctx, err) }()
 	if m.Rerun, err = w.run(ctx, &m.Up); err != nil {

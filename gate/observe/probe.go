@@ -119,6 +119,8 @@ func (j *joiner) levelOf(windows []gate.LockWindow, migration, statement int, d 
 		return "SHARED"
 	case exclusive == 1 && reads > duration/2 || d.Algorithm == "COPY":
 		return "EXCLUSIVE"
+	case others > 0:
+		return "NONE"
 	}
-	return "NONE"
+	return "" // too short to be seen
 }

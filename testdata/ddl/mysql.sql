@@ -13,77 +13,77 @@
 
 
 -- columns
-ALTER TABLE orders ADD COLUMN a INT; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=INSTANT; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget
-ALTER TABLE orders ADD COLUMN a INT NOT NULL DEFAULT 7; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders ADD COLUMN a INT FIRST; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders ADD COLUMN a INT; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=INSTANT; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget?
+ALTER TABLE orders ADD COLUMN a INT NOT NULL DEFAULT 7; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders ADD COLUMN a INT FIRST; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=INPLACE; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INSTANT want: lock-budget lock-budget lock-budget table-rewrite/warning
 ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=COPY; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: INSTANT want: lock-budget lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE orders ADD COLUMN a INT AS (total * 2) VIRTUAL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders ADD COLUMN a INT AS (total * 2) VIRTUAL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders ADD COLUMN a INT AS (total * 2) STORED; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders ADD COLUMN a JSON DEFAULT (JSON_ARRAY()); -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE small ADD COLUMN a INT NOT NULL AUTO_INCREMENT UNIQUE; -- locks: none ddl: - best: - want: migration-failed
-ALTER TABLE orders DROP COLUMN extra; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE small ADD COLUMN a INT NOT NULL AUTO_INCREMENT UNIQUE; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: INPLACE SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE orders DROP COLUMN extra; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders DROP COLUMN nothere; -- locks: none ddl: - best: - want: migration-failed
-ALTER TABLE orders RENAME COLUMN extra TO extra2; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders CHANGE extra extra2 INT; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders RENAME COLUMN extra TO extra2; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders CHANGE extra extra2 INT; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders CHANGE extra extra2 BIGINT; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY extra INT AFTER id; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite/warning
-ALTER TABLE orders ALTER COLUMN qty SET DEFAULT 1; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders ALTER COLUMN qty SET DEFAULT 1; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders MODIFY total BIGINT NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY total BIGINT NOT NULL, ALGORITHM=INPLACE; -- locks: none ddl: - best: - want: migration-failed
 ALTER TABLE orders MODIFY qty INT NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite/warning
-ALTER TABLE orders MODIFY code VARCHAR(60) NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders MODIFY code VARCHAR(60) NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders MODIFY code VARCHAR(300) NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY code VARCHAR(20) NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY code VARCHAR(3) NOT NULL; -- locks: orders=SHARED_NO_WRITE ddl: - best: - want: lock-budget migration-failed
 ALTER TABLE orders MODIFY price DECIMAL(12,2) NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE orders MODIFY status ENUM('open', 'paid', 'shipped', 'returned') NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders MODIFY status ENUM('open', 'paid', 'shipped', 'returned') NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders MODIFY status ENUM('paid', 'open', 'shipped') NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY status ENUM('open', 'paid') NOT NULL; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE orders ALTER COLUMN extra SET INVISIBLE; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
-ALTER TABLE small MODIFY v BIGINT; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY EXCLUSIVE best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE orders ALTER COLUMN extra SET INVISIBLE; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE small MODIFY v BIGINT; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 
 -- keys and indexes
-CREATE INDEX i ON orders (total); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
-CREATE INDEX i ON orders (total) ALGORITHM=INPLACE LOCK=NONE; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget
-CREATE INDEX i ON orders (total) ALGORITHM=INPLACE LOCK=SHARED; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE SHARED best: INPLACE NONE want: full-scan-under-lock/warning lock-budget lock-budget lock-budget
+CREATE INDEX i ON orders (total); -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
+CREATE INDEX i ON orders (total) ALGORITHM=INPLACE LOCK=NONE; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget?
+CREATE INDEX i ON orders (total) ALGORITHM=INPLACE LOCK=SHARED; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE SHARED best: INPLACE NONE want: full-scan-under-lock/warning lock-budget lock-budget lock-budget?
 CREATE INDEX i ON orders (total) ALGORITHM=COPY; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite
-CREATE INDEX i ON orders ((total * 2)); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE SHARED best: INPLACE SHARED want: full-scan-under-lock/warning lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders ADD INDEX i (total), ADD INDEX j (qty); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
-CREATE UNIQUE INDEX i ON orders (code); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
+CREATE INDEX i ON orders ((total * 2)); -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE SHARED best: INPLACE SHARED want: full-scan-under-lock/warning lock-budget lock-budget lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders ADD INDEX i (total), ADD INDEX j (qty); -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
+CREATE UNIQUE INDEX i ON orders (code); -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE NONE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
 CREATE UNIQUE INDEX i ON orders (user_id); -- locks: none ddl: - best: - want: migration-failed
 ALTER TABLE orders ADD FULLTEXT INDEX i (note); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: INPLACE SHARED want: lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE orders RENAME INDEX orders_code TO orders_code2; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders ALTER INDEX orders_code INVISIBLE; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
-DROP INDEX orders_code ON orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
-DROP INDEX orders_code ON orders ALGORITHM=INPLACE LOCK=NONE; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget
-ALTER TABLE `lines` DROP PRIMARY KEY, ADD PRIMARY KEY (id, n); -- locks: lines=EXCLUSIVE ddl: INPLACE rebuild EXCLUSIVE best: INPLACE NONE want: lock-budget table-rewrite
+ALTER TABLE orders RENAME INDEX orders_code TO orders_code2; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders ALTER INDEX orders_code INVISIBLE; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
+DROP INDEX orders_code ON orders; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? online-ddl-not-explicit/warning
+DROP INDEX orders_code ON orders ALGORITHM=INPLACE LOCK=NONE; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget?
+ALTER TABLE `lines` DROP PRIMARY KEY, ADD PRIMARY KEY (id, n); -- locks: lines=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget table-rewrite/warning
 ALTER TABLE small DROP PRIMARY KEY; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 
 -- constraints
 ALTER TABLE orders ADD CONSTRAINT c CHECK (qty >= 0); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget table-rewrite
-ALTER TABLE orders ADD CONSTRAINT c CHECK (qty >= 0) NOT ENFORCED; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders ADD CONSTRAINT c CHECK (qty >= 0) NOT ENFORCED; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders ADD CONSTRAINT c CHECK (qty > 5); -- locks: orders=SHARED_NO_WRITE ddl: - best: - want: lock-budget migration-failed
 -- prep: ALTER TABLE orders ADD CONSTRAINT c CHECK (qty >= 0)
-ALTER TABLE orders DROP CHECK c; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders DROP CHECK c; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE users=EXCLUSIVE,SHARED_READ_ONLY ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget lock-budget lock-budget table-rewrite
-SET foreign_key_checks = 0; ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id); -- locks: lines=EXCLUSIVE orders=EXCLUSIVE users=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+SET foreign_key_checks = 0; ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id); -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE users=EXCLUSIVE? ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE `lines` DROP FOREIGN KEY lines_order_fk; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget online-ddl-not-explicit/warning
 CREATE TABLE refunds (id INT PRIMARY KEY, order_id BIGINT UNSIGNED, FOREIGN KEY (order_id) REFERENCES orders (id)); -- locks: orders=EXCLUSIVE ddl: - best: - want: lock-budget
 
 -- tables
-ALTER TABLE orders COMMENT = 'orders'; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders AUTO_INCREMENT = 100000; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
-ALTER TABLE orders DEFAULT CHARACTER SET latin1; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders COMMENT = 'orders'; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders AUTO_INCREMENT = 100000; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
+ALTER TABLE orders DEFAULT CHARACTER SET latin1; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 ALTER TABLE users CONVERT TO CHARACTER SET latin1; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 ALTER TABLE orders ENGINE = InnoDB; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite/warning
 ALTER TABLE orders FORCE; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget table-rewrite/warning
 ALTER TABLE orders ROW_FORMAT = COMPRESSED; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite/warning
-ALTER TABLE users ENGINE = MyISAM; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY EXCLUSIVE best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
-OPTIMIZE TABLE orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: unasked want: lock-budget lock-budget table-rewrite
+ALTER TABLE users ENGINE = MyISAM; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+OPTIMIZE TABLE orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild NONE best: unasked want: lock-budget lock-budget table-rewrite/warning
 ANALYZE TABLE orders; -- locks: none ddl: - best: - want: -
-ALTER TABLE orders RENAME TO orders_old; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget
+ALTER TABLE orders RENAME TO orders_old; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget?
 RENAME TABLE users TO users_old; -- locks: users=EXCLUSIVE ddl: - best: - want: lock-budget
 DROP TABLE `lines`; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: - best: - want: lock-budget lock-budget
 TRUNCATE TABLE `lines`; -- locks: lines=EXCLUSIVE ddl: - best: - want: lock-budget
@@ -96,17 +96,17 @@ CREATE TABLE orders_new LIKE orders; RENAME TABLE orders TO orders_old, orders_n
 -- partitions
 ALTER TABLE events ADD PARTITION (PARTITION p3 VALUES LESS THAN (16001)); -- locks: events=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget
 ALTER TABLE events DROP PARTITION p0; -- locks: events=EXCLUSIVE ddl: INPLACE best: INPLACE NONE want: lock-budget
-ALTER TABLE events TRUNCATE PARTITION p0; -- locks: events=EXCLUSIVE ddl: INPLACE rebuild EXCLUSIVE best: unasked want: lock-budget table-rewrite
+ALTER TABLE events TRUNCATE PARTITION p0; -- locks: events=EXCLUSIVE ddl: INPLACE best: unasked want: lock-budget
 ALTER TABLE events REORGANIZE PARTITION p1, p2 INTO (PARTITION p12 VALUES LESS THAN (12001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: INPLACE SHARED want: lock-budget lock-budget table-rewrite
 ALTER TABLE events REMOVE PARTITIONING; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
-ALTER TABLE users PARTITION BY HASH (id) PARTITIONS 4; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY EXCLUSIVE best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE users PARTITION BY HASH (id) PARTITIONS 4; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 
 -- triggers, views, routines
-CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1; -- locks: none ddl: - best: - want: -
+CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1; -- locks: orders=EXCLUSIVE?,SHARED_NO_WRITE? ddl: - best: - want: lock-budget? lock-budget?
 -- prep: CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1
-DROP TRIGGER t; -- locks: none ddl: - best: - want: -
-CREATE OR REPLACE VIEW order_view AS SELECT id FROM orders; -- locks: order_view=EXCLUSIVE ddl: - best: - want: lock-budget
-DROP VIEW order_view; -- locks: none ddl: - best: - want: migration-failed
+DROP TRIGGER t; -- locks: orders=EXCLUSIVE? ddl: - best: - want: lock-budget?
+CREATE OR REPLACE VIEW order_view AS SELECT id FROM orders; -- locks: order_view=EXCLUSIVE? ddl: - best: - want: lock-budget?
+DROP VIEW order_view; -- locks: order_view=EXCLUSIVE? ddl: - best: - want: lock-budget?
 CREATE PROCEDURE p() ALTER TABLE orders MODIFY total BIGINT NOT NULL; CALL p(); -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: unasked want: lock-budget lock-budget lock-budget lock-budget table-rewrite
 
 -- data and locks

@@ -116,16 +116,21 @@ func (p *prober) ask(ctx context.Context, st *migration.Statement, d *onlineDDL)
 			best.Algorithm, best.Lock = form.algorithm, form.lock
 			return best, nil
 		}
-		if refused.Code != fmt.Sprint(algorithmRefused) && refused.Code != fmt.Sprint(algorithmReason) {
-			best.Unasked, best.Reason = refused.Message, ""
+		if !p.asksForAnother(refused.Code) {
+			best.Unasked, best.Reason, best.Code = refused.Message, "", ""
 			return best, p.run(ctx, st, nil)
 		}
 		if form.algorithm != "COPY" || best.Reason == "" { // that a copy needs a lock does not say why it has to be a copy
-			best.Reason = refused.Message
+			best.Reason, best.Code = refused.Message, refused.Code
 		}
 	}
-	best.Unasked, best.Reason = "the server refused every form: "+best.Reason, ""
+	best.Unasked, best.Reason, best.Code = "the server refused every form: "+best.Reason, "", ""
 	return best, p.run(ctx, st, nil)
+}
+
+// asksForAnother: the server takes the statement, in another form.
+func (p *prober) asksForAnother(code string) bool {
+	return code == fmt.Sprint(algorithmRefused) || code == fmt.Sprint(algorithmReason) || code == fmt.Sprint(versionsUsedUp) && !p.mariadb
 }
 
 // run runs a statement as it stands.
@@ -178,6 +183,10 @@ func (d *onlineDDL) unaskable(mariadb bool) string {
 	}
 	if mariadb && slices.ContainsFunc(rest, func(t token) bool { return t.word == "PARTITIONING" || t.word == "PARTITION" }) {
 		return "MariaDB takes no heed of ALGORITHM where partitions change" // it accepted INSTANT and copied (10.11)
+	}
+	if mariadb && slices.ContainsFunc(rest, func(t token) bool { return t.word == "ENGINE" }) &&
+		!slices.ContainsFunc(rest, func(t token) bool { return t.word == "INNODB" }) {
+		return "MariaDB takes no heed of ALGORITHM where the storage engine changes" // as above
 	}
 	partition := len(rest) > 1 && (rest[1].word == "PARTITION" || rest[1].word == "TABLESPACE" || rest[0].word == "PARTITION" && rest[1].word != "BY" ||
 		rest[0].word == "CONVERT" && slices.ContainsFunc(rest, func(t token) bool { return t.word == "PARTITION" }))
