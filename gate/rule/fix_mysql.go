@@ -134,8 +134,11 @@ func betterThan(best *gate.BestDDL, d gate.OnlineDDL) bool {
 func (f mysqlFixes) best(st migration.Statement, d gate.OnlineDDL) string {
 	why := "-- the server takes this way for the very statement (asked on an empty copy of the table)"
 	if d.Best.Algorithm == "INSTANT" && st.Facts.Algorithm == "" && d.Rebuild {
-		why += ";\n-- it did not on the table itself, so this fails there at once: its row versions are used up (error 4092), and one\n" +
-			"-- rebuild in a quiet hour sets them back: ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE"
+		why += ";\n-- it did not on the table itself, so this fails there at once"
+		if usedUp(st.Facts, d) {
+			why += ": its row versions are used up (error 4092), and one\n" +
+				"-- rebuild in a quiet hour sets them back: ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE"
+		}
 	}
 	return why + "\n" + f.withClause(st, d.Best.Algorithm, d.Best.Lock)
 }

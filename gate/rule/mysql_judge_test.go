@@ -232,6 +232,37 @@ func TestRebuilds(t *testing.T) {
 	expect(t, rule.Judge(o, only("table-rewrite")).Findings[:1], `warning table-rewrite .*:1 shop\.orders: the whole table was copied \(size unknown\) .*; reads and writes passed.*`)
 }
 
+// A rebuild instead of an INSTANT change is explained where the table's row
+// versions were used up, and only there.
+func TestRowVersionsUsedUp(t *testing.T) {
+	const explained = `.* for its 255 row versions were used up by INSTANT changes and ALGORITHM was left out; reads and writes passed.*`
+	instant, refused := gate.BestDDL{Algorithm: "INSTANT"}, gate.BestDDL{Algorithm: "INPLACE", Lock: "NONE", Code: "4092", Reason: "Maximum row versions reached"}
+	for _, c := range []struct {
+		name, up string
+		versions int64
+		best     *gate.BestDDL
+		want     string
+		fix      string
+	}{
+		{"before this change", "ALTER TABLE orders ADD COLUMN a INT", 255, &instant, explained, "its row versions are used up (error 4092)"},
+		{"by this change, as on the empty clone", "ALTER TABLE orders ADD COLUMN a INT", 255, &refused, explained, "ALGORITHM=INPLACE, LOCK=NONE"},
+		{"another reason", "ALTER TABLE orders ADD COLUMN a INT", 3, &instant, `.*in 500 ms; reads and writes passed.*`, "this fails there at once\n"},
+		{"as it was asked for", "ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=INPLACE", 255, &instant, `.*in 500 ms; reads and writes passed.*`, "ALGORITHM=INSTANT"},
+		{"a rebuild whatever the versions", "ALTER TABLE orders FORCE", 255, &gate.BestDDL{Algorithm: "INPLACE", Lock: "NONE", Code: "1845"}, `.*in 500 ms; reads and writes passed.*`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := myWorld(t, c.up)
+			run1(&o, 0).DurationMS = 500
+			run1(&o, 0).DDL = &gate.OnlineDDL{Table: "shop.orders", Existing: true, Algorithm: "INPLACE", Rebuild: true, Lock: "NONE", RowVersions: c.versions, Best: c.best}
+			findings := rule.Judge(o, only("table-rewrite")).Findings
+			expect(t, findings, `warning table-rewrite .*:1 shop\.orders: `+c.want)
+			if f := findings[0]; !strings.Contains(f.Fix, c.fix) || f.Evidence["row_versions"] != c.versions {
+				t.Errorf("%v\n%s", f.Evidence, f.Fix)
+			}
+		})
+	}
+}
+
 // On MySQL a table is read under a lock that counts where an index keeps
 // writers out, or where an earlier statement locked it.
 func TestReadUnderLock(t *testing.T) {

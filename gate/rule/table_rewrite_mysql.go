@@ -56,6 +56,9 @@ func (c *change) rebuilt(m, s int, st migration.Statement, run gate.StatementRun
 	if d.Algorithm == "COPY" {
 		f.Message += " by ALGORITHM=COPY"
 	}
+	if usedUp(st.Facts, d) {
+		f.Message += fmt.Sprintf(", for its %d row versions were used up by INSTANT changes and ALGORITHM was left out", d.RowVersions)
+	}
 	f.Evidence = map[string]any{"relation": d.Table, "duration_ms": run.DurationMS, "wal_bytes": run.WALBytes}
 	writes, known := c.stretchOn(d.Table, m, s, "writes")
 	if known {
@@ -113,6 +116,16 @@ func keepsWritersOut(w gate.LockWindow) bool {
 	return slices.Contains([]string{"SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_ONLY"}, w.Mode)
 }
 
+// leastVersions is the smallest limit of row versions that a server has had.
+const leastVersions = 64
+
+// usedUp: the statement would have been INSTANT, had the table any row
+// versions left; without a clause the server then rebuilds it, and says nothing.
+func usedUp(f migration.Facts, d gate.OnlineDDL) bool {
+	return d.Rebuild && d.Algorithm == "INPLACE" && d.RowVersions >= leastVersions && f.Algorithm == "" &&
+		d.Best != nil && (d.Best.Algorithm == "INSTANT" || d.Best.Code == "4092")
+}
+
 // addDDL writes into evidence how the server went about it, and the best that
 // it takes.
 func addDDL(evidence map[string]any, d gate.OnlineDDL) {
@@ -126,6 +139,9 @@ func addDDL(evidence map[string]any, d gate.OnlineDDL) {
 	set("told_by", d.Evidence)
 	if d.Rebuild {
 		evidence["rebuild"] = true
+	}
+	if d.RowVersions > 0 {
+		evidence["row_versions"] = d.RowVersions
 	}
 	if d.Best != nil {
 		set("best_algorithm", d.Best.Algorithm)

@@ -20,6 +20,8 @@ type admin struct {
 	opt  Options
 	// filesQuery suits the server's version.
 	filesQuery string
+	// versioned: file.versions are what the server has a limit of.
+	versioned bool
 }
 
 func openAdmin(ctx context.Context, dsn string, opt Options) (_ *admin, err error) {
@@ -167,6 +169,7 @@ func (a *admin) filesQueryOf(ctx context.Context) (string, error) {
 	if n == 0 {
 		return fmt.Sprintf(filesQuery, "INSTANT_COLS"), err
 	}
+	a.versioned = true
 	return fmt.Sprintf(filesQuery, "TOTAL_ROW_VERSIONS"), err
 }
 

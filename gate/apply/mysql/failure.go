@@ -11,6 +11,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/observe"
 )
 
 // Numbers of errors that this package speaks of.
@@ -21,11 +22,13 @@ const (
 	lockTableFull       = 1206
 	lockTimeout         = 1205
 	deadlock            = 1213
+	unknownDatabase     = 1049
 	unknownEngine       = 1286
 	pluginNotLoaded     = 1524
 	algorithmRefused    = 1845
 	algorithmReason     = 1846
 	lostConnection      = 2013
+	versionsUsedUp      = 4092 // of MySQL; MariaDB has another error of this number
 	localFilesForbidden = 3948
 )
 
@@ -50,6 +53,13 @@ var (
 		Code: "1100", SQLState: "HY000",
 		Message: "the script ends with tables locked: the tool's own table was not locked with LOCK TABLES, so it cannot note the version",
 		Hint:    "end the script with UNLOCK TABLES",
+	}
+	// The connection has no default database then, also where the script makes
+	// one of the same name.
+	databaseDropped = gate.Failure{
+		Code: "1046", SQLState: "3D000",
+		Message: "the script drops the database that the tool is connected to, and its own table with it, so it cannot note the version",
+		Hint:    "drop the tables one by one, and leave the database to an administrator",
 	}
 )
 
@@ -76,6 +86,15 @@ func failure(n int, st *migration.Statement, e *mysql.MySQLError) *gate.Failure 
 		}
 	}
 	return f
+}
+
+// connecting puts a refusal to connect at the beginning of the script: the
+// database is not there, since an earlier run of the script has dropped it.
+func connecting(e *mysql.MySQLError) error {
+	if e.Number != unknownDatabase {
+		return e
+	}
+	return &observe.NoDatabaseError{Failure: *failure(0, &migration.Statement{}, e)}
 }
 
 // lacking tells refusals that say something of the gate's server and nothing of

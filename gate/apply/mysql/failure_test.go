@@ -2,15 +2,54 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/gate/observe"
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
+
+// TestDatabaseDropped: the tool cannot note the version then, made again or
+// not, and the script's next run does not even get a connection.
+func TestDatabaseDropped(t *testing.T) {
+	onEveryFlavour(t, func(t *testing.T, server *snapshot.Target, opt Options) {
+		for _, m := range []*migration.Script{
+			script("DROP TABLE b", "DROP DATABASE IF EXISTS nowhere"),
+			script("DROP TABLE b", "DROP DATABASE `NAME`", "SELECT 1"),
+			wrapped("DROP TABLE b", "DROP SCHEMA IF EXISTS NAME", "CREATE DATABASE NAME"),
+		} {
+			l := newLab(t, server, opt, seed)
+			for i := range m.Statements {
+				m.Statements[i].SQL = strings.ReplaceAll(m.Statements[i].SQL, "NAME", l.name)
+			}
+			s := l.open()
+			steps := walk(t, s, m)
+			last := steps[len(steps)-1]
+			if len(m.Statements) == 2 {
+				if last.Result.Failure == nil { // of a right that it does not have
+					t.Errorf("dropping another database: %+v", last)
+				}
+				continue
+			}
+			if f := last.Commit.Failure; f == nil || place(f) != "2 1046 3D000" || !last.Commit.Committed {
+				t.Errorf("%+v", last.Commit)
+			}
+			l.exec("CREATE DATABASE IF NOT EXISTS " + l.name)
+			l.exec("DROP DATABASE " + l.name)
+			var gone *observe.NoDatabaseError
+			if _, err := Open(t.Context(), l.owner(), l.dsn(server.User, server.Password, ""), opt); !errors.As(err, &gone) || gone.Failure.Code != "1049" {
+				t.Errorf("connects again: %v", err)
+			}
+			l.exec("CREATE DATABASE " + l.name)
+		}
+	})
+}
 
 // TestErrorPlace: number, SQLSTATE and line of an error.
 func TestErrorPlace(t *testing.T) {

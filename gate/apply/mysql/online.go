@@ -48,6 +48,11 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 	default:
 		metadataOnly(d, ddl, f.admin.opt.MariaDB, versions, now.instant > f.before.instant, c.touched[ddl.table])
 	}
+	if f.admin.versioned {
+		for _, was := range f.files[ddl.table] {
+			d.RowVersions = max(d.RowVersions, was.versions)
+		}
+	}
 	if within {
 		d.Evidence += "; run within " + f.words[0].word
 	}

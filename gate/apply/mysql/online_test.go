@@ -1,8 +1,11 @@
 package mysql
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -123,6 +126,34 @@ func scanned(t *testing.T, s sessiontest.Step, used string) {
 		if f.Object != ddl.Table || f.Bytes < 100_000 {
 			t.Errorf("new file %+v", f)
 		}
+	}
+}
+
+// TestRowVersions: a table that has been through as many INSTANT changes as the
+// server counts is rebuilt without a word, and that is told from what is seen.
+func TestRowVersions(t *testing.T) {
+	l := newLab(t, snapshottest.MySQL(t, snapshot.MySQL), Options{}, ten+big+`
+CREATE PROCEDURE wear() BEGIN DECLARE EXIT HANDLER FOR 4092 BEGIN END; LOOP ALTER TABLE big ADD c int, ALGORITHM=INSTANT; ALTER TABLE big DROP c, ALGORITHM=INSTANT; END LOOP; END;
+CALL wear()`)
+	best := probe(t, l, "ALTER TABLE big ADD COLUMN x int")
+	if shortBest(best) != "INPLACE NONE" || best.Code != "4092" || !strings.Contains(best.Reason, "Maximum row versions") {
+		t.Errorf("the best form: %+v", best)
+	}
+	l.exec("ALTER TABLE " + l.name + ".big DROP COLUMN x")
+	_, _ = l.root.Exec("ALTER TABLE " + l.name + ".big DROP COLUMN c") // where the versions ran out between the two
+	l.exec("CALL " + l.name + ".wear()")
+	steps := walk(t, l.open(), script("ALTER TABLE big ADD COLUMN x int", "ALTER TABLE big ADD COLUMN y int", "ALTER TABLE big ADD COLUMN z int, ALGORITHM=INSTANT"))
+	var got []string
+	for _, s := range steps {
+		got = append(got, fmt.Sprint(short(s.Facts.DDL), " after ", s.Facts.DDL.RowVersions))
+	}
+	full := steps[0].Facts.DDL.RowVersions
+	if full < 64 {
+		t.Errorf("%d row versions before the rebuild", full)
+	}
+	want := []string{fmt.Sprint("INPLACE rebuild after ", full), "INSTANT after 0", "INSTANT after 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -55,6 +55,9 @@ type Session struct {
 
 	script *migration.Script
 	at     int // statement executed last
+	// dropped is the statement that dropped the database that the tool is
+	// connected to; nil for none.
+	dropped *migration.Statement
 	// locked: LOCK TABLES is in force.
 	locked bool
 	// lost: the server has ended the connection.
@@ -77,6 +80,9 @@ func Open(ctx context.Context, ownerDSN, adminDSN string, opt Options) (_ *Sessi
 	}()
 	s.facts = &facts{admin: admin}
 	if s.conn, err = connect(ctx, ownerDSN, opt.SQLMode); err != nil {
+		if refusal, ok := refusalOf(err); ok {
+			err = connecting(refusal)
+		}
 		return s, err
 	}
 	s.schema = s.conn.schema
@@ -111,7 +117,7 @@ func (s *Session) Start(ctx context.Context, script *migration.Script) error {
 	if s.lost {
 		return errors.New("the server has ended the migration's connection")
 	}
-	s.script, s.at = script, -1
+	s.script, s.at, s.dropped = script, -1, nil
 	return s.leave(ctx)
 }
 
@@ -158,6 +164,8 @@ func (s *Session) succeeded(ctx context.Context, n int, words []token, r observe
 		s.locked = false
 	case starts(words, "USE") && len(words) > 1:
 		s.schema = words[1].name()
+	case drops(words, s.conn.schema):
+		s.dropped, s.schema = st, ""
 	}
 	r.InBlock = after || s.locked
 	switch {
@@ -245,6 +253,10 @@ func (s *Session) Commit(ctx context.Context) (observe.Result, error) {
 	}
 	open := s.conn.inTransaction()
 	switch {
+	case s.dropped != nil:
+		r, err := s.leftOpen(ctx, databaseDropped)
+		r.Failure.Line = s.dropped.Line
+		return r, err
 	case !open && !s.locked:
 		return observe.Result{}, nil
 	case s.locked && s.script.Wrapped:

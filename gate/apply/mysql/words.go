@@ -120,6 +120,18 @@ func has(tokens []token, words ...string) bool {
 	return false
 }
 
+// drops reports whether the statement drops a database.
+func drops(tokens []token, database string) bool {
+	if !starts(tokens, "DROP", "DATABASE") && !starts(tokens, "DROP", "SCHEMA") {
+		return false
+	}
+	name := tokens[2:]
+	if starts(name, "IF", "EXISTS") {
+		name = name[2:]
+	}
+	return len(name) > 0 && strings.EqualFold(name[0].name(), database)
+}
+
 // asksRowCount: the statement may see that another one ran before it.
 func asksRowCount(tokens []token) bool {
 	return has(tokens, "ROW_COUNT", "CALL", "EXECUTE", "DIAGNOSTICS")
