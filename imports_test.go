@@ -18,10 +18,13 @@ const module = "github.com/migration-gate/migration-gate"
 // What a package may be kept from. A path stands for itself and all below it.
 var (
 	drivers = []string{"database/sql", "github.com/jackc/pgx", "github.com/lib/pq", "github.com/go-sql-driver/mysql"}
-	engines = []string{"github.com/testcontainers", "github.com/moby/moby", "github.com/docker/docker"}
-	forges  = []string{"github.com/google/go-github", "github.com/sethvargo/go-githubactions", "gitlab.com/gitlab-org/api/client-go", "github.com/xanzy/go-gitlab"}
-	leaves  = []string{"gate/migration", "snapshot", "lockbudget"}
-	stages  = []string{"gate/observe", "gate/rule", "gate/report", "gate/changeset", "gate/config"}
+	// ourDrivers are those that we connect with: a library for containers or
+	// binaries brings others along.
+	ourDrivers = []string{"github.com/jackc/pgx", "github.com/go-sql-driver/mysql"}
+	engines    = []string{"github.com/testcontainers", "github.com/moby/moby", "github.com/docker/docker"}
+	forges     = []string{"github.com/google/go-github", "github.com/sethvargo/go-githubactions", "gitlab.com/gitlab-org/api/client-go", "github.com/xanzy/go-gitlab"}
+	leaves     = []string{"gate/migration", "snapshot", "lockbudget"}
+	stages     = []string{"gate/observe", "gate/rule", "gate/report", "gate/changeset", "gate/config"}
 )
 
 // charter is a row of the package table in docs/architecture.md.
@@ -39,7 +42,7 @@ var charters = []charter{
 	{pkg: "."},
 	{pkg: "gate", only: leaves, never: drivers},
 	{pkg: "gate/command"},
-	{pkg: "gate/config", never: slices.Concat(drivers, engines, []string{"gate/apply", "gate/observe", "gate/report", "snapshot/postgres", "snapshot/container", "snapshot/local", "lockbudget/postgres"})},
+	{pkg: "gate/config", never: slices.Concat(drivers, engines, []string{"gate/apply", "gate/observe", "gate/report", "snapshot/postgres", "snapshot/mysql", "snapshot/container", "snapshot/local", "lockbudget/postgres", "lockbudget/mysql"})},
 	{pkg: "gate/migration", only: []string{}, never: drivers},
 	{pkg: "gate/changeset", only: slices.Concat([]string{"gate"}, leaves), never: drivers},
 	{pkg: "gate/observe", never: slices.Concat(drivers, engines, forges, []string{"gate/report", "gate/command", "gate/apply", "gate/rule"})},
@@ -53,10 +56,10 @@ var charters = []charter{
 	{pkg: "gate/rundir", only: slices.Concat([]string{"gate"}, leaves), never: drivers},
 	{pkg: "snapshot", only: []string{}, never: drivers},
 	{pkg: "snapshot/owner", only: []string{}, never: drivers},
-	{pkg: "snapshot/postgres", never: slices.Concat(engines, []string{"snapshot/mysql", "gate"})},
-	{pkg: "snapshot/mysql", never: slices.Concat(engines, []string{"snapshot/postgres", "gate"})},
-	{pkg: "snapshot/container", never: []string{"gate", "snapshot/postgres", "snapshot/mysql"}},
-	{pkg: "snapshot/local", never: []string{"gate", "snapshot/postgres", "snapshot/mysql"}},
+	{pkg: "snapshot/postgres", never: slices.Concat(engines, []string{"snapshot/mysql", "lockbudget", "gate"})},
+	{pkg: "snapshot/mysql", never: slices.Concat(engines, []string{"snapshot/postgres", "lockbudget", "gate"})},
+	{pkg: "snapshot/container", never: slices.Concat(ourDrivers, []string{"gate", "lockbudget", "snapshot/postgres", "snapshot/mysql"})},
+	{pkg: "snapshot/local", never: slices.Concat(ourDrivers, []string{"gate", "lockbudget", "snapshot/postgres", "snapshot/mysql"})},
 	{pkg: "snapshot/server", never: slices.Concat(engines, []string{"gate"})},
 	{pkg: "lockbudget", only: []string{}, never: drivers},
 	{pkg: "lockbudget/postgres", never: []string{"lockbudget/mysql", "gate", "snapshot"}},

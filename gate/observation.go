@@ -190,8 +190,8 @@ type BestDDL struct {
 	Unasked string `json:"unasked,omitempty"`
 }
 
-// Rewrite is a file of a relation that was written anew (its relfilenode
-// changed, by OID).
+// Rewrite is a file of a relation that was written anew (PostgreSQL: a new
+// relfilenode under the same OID; MySQL: a new TABLE_ID under the same name).
 type Rewrite struct {
 	Relation string `json:"relation"`
 	// Part: "heap", "index", "toast", "sequence", "materialized view".

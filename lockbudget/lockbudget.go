@@ -37,17 +37,17 @@ var impacts = [...]Impact{BlocksReads, BlocksWrites, BlocksDDL}
 
 // Lock is one row of a server's lock table, at one instant.
 type Lock struct {
-	// Session is the holder: a backend's process id, a thread's id.
+	// Session is the holder: a backend's process id, a connection's id.
 	Session int64 `json:"session"`
 	// Object is the engine's stable key of the locked relation (PostgreSQL:
-	// the OID in decimal); names are resolved after the run, since a relation
-	// made in an open transaction has none yet for others.
+	// the OID in decimal, whose name is looked up after the run, since a relation
+	// made in an open transaction has none yet for others; MySQL: "schema.name").
 	Object string `json:"object"`
-	// Mode in the server's own spelling ("ACCESS EXCLUSIVE").
+	// Mode in the server's own spelling ("ACCESS EXCLUSIVE", "SHARED_NO_WRITE").
 	Mode   string `json:"mode"`
 	Impact Impact `json:"impact"`
 	// Granted is false while the lock is awaited; a waiting request blocks
-	// newcomers as a granted one does (measured, PostgreSQL 15 and 18).
+	// newcomers as a granted one does (measured, PostgreSQL 15 and 18, MySQL 9.7).
 	Granted bool `json:"granted"`
 }
 

@@ -3,8 +3,8 @@ package snapshot
 // Relation is what a catalogue says of one relation: enough to name a lock,
 // to tell whose file was written, and how much of it there is.
 type Relation struct {
-	// Object is the server's stable key (PostgreSQL: the OID in decimal),
-	// which a clone shares with its baseline.
+	// Object is the key by which locks and files are booked (PostgreSQL: the OID
+	// in decimal; MySQL: "schema.name"), which a clone shares with its baseline.
 	Object string
 	Schema string
 	Name   string

@@ -16,8 +16,9 @@ type Object struct {
 	Relation string `json:"relation,omitempty"`
 	// Definition is the normalised text.
 	Definition string `json:"definition"`
-	// OID is the server's stable key, which a clone shares with its baseline;
-	// "" where it has none. It never counts in a comparison.
+	// OID is the server's stable key (PostgreSQL: the OID; MySQL: InnoDB's number
+	// of the table or index), which a clone shares with its baseline; "" where it
+	// has none. It never counts in a comparison.
 	OID string `json:"oid,omitempty"`
 	// Position of a column in its table, from 1, where the order of columns
 	// counts; else 0. Definition then ends in "FIRST" or "AFTER `x`", which Diff

@@ -38,7 +38,7 @@ type Source struct {
 type Manifest struct {
 	Rows  int64 `json:"rows"`
 	Bytes int64 `json:"bytes"`
-	// Skipped lists what the restore tolerated: roles, tablespaces, ACLs.
+	// Skipped lists what the restore tolerated: roles, definers, tablespaces, ACLs.
 	Skipped []string `json:"skipped,omitempty"`
 }
 
@@ -123,7 +123,7 @@ type Target struct {
 	Detail   string
 	Host     string
 	Port     int
-	User     string // the administrator's name ("postgres")
+	User     string // the administrator's name ("postgres", "root")
 	Password string
 	Tools    Tools
 	Handle   Handle
@@ -134,7 +134,7 @@ type Target struct {
 	Close func(ctx context.Context) error
 }
 
-// Tools runs client programs of the server's own version (pg_restore, psql),
+// Tools runs client programs of the server's own version (pg_restore, mysqldump),
 // where the server is.
 type Tools interface {
 	// Run starts one program and waits. The connection's environment (host,

@@ -33,7 +33,7 @@ func (l *Ledger) has(n int64) bool {
 }
 
 // ReadLedger makes a Ledger of a history table's rows, in any order, with
-// values in PostgreSQL's text form.
+// values as either engine spells them: a truth value is "t" or "1".
 func ReadLedger(kind, table string, columns []string, rows [][]string) (*Ledger, error) {
 	l := &Ledger{Table: table, Kind: kind, Last: -1, Applied: map[int64]bool{}}
 	switch kind {

@@ -29,7 +29,7 @@ type Session interface {
 	// Commit ends the transaction if the script's meaning ends it here, and
 	// is a no-op (zero Result, Ended false) otherwise.
 	Commit(ctx context.Context) (Result, error)
-	// PID identifies the backend in the lock table.
+	// PID identifies the connection in the lock table (lockbudget.Lock.Session).
 	PID() int64
 	Close(ctx context.Context) error
 }
@@ -67,7 +67,7 @@ type Facts struct {
 
 // FileFact is a relation with a new file.
 type FileFact struct {
-	Object string // the engine's key (OID)
+	Object string // as snapshot.Relation has it
 	Bytes  int64
 }
 
@@ -81,7 +81,7 @@ type ScanFact struct {
 // the server's own counters, and never holds a transaction open.
 type Watcher interface {
 	lockbudget.Sampler
-	// WALPosition is the server's write position, bytes.
+	// WALPosition is the server's write position in its WAL or redo log, bytes.
 	WALPosition(ctx context.Context) (uint64, error)
 	// TempBytes is what was written to temporary files so far; false where
 	// the server does not tell.
@@ -101,9 +101,9 @@ func (e *NoDatabaseError) Error() string {
 // performance_schema): what it can add to the looks.
 type Timer interface {
 	// Phases returns the locks of the statement that was just exchanged, and
-	// did not fail, as the server itself timed them, none where it did not. tables are what the
-	// statement names, "schema.name" or "name". An error also says that the
-	// records are incomplete, which voids the run.
+	// did not fail, as the server itself timed them, none where it did not.
+	// tables are what the statement names, "schema.name" or "name". An error
+	// also says that the records are incomplete, which voids the run.
 	Phases(ctx context.Context, sent, received time.Time, tables []string) ([]lockbudget.TimedPhase, error)
 }
 

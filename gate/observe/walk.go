@@ -164,7 +164,7 @@ func (w *walk) stamp(e lockbudget.Event, r Result) {
 func (w *walk) readCounters(ctx context.Context, st *gate.StatementRun) error {
 	wal, err := w.watch.WALPosition(ctx)
 	if err != nil {
-		return fmt.Errorf("read the WAL position: %w", err)
+		return fmt.Errorf("read how much the server has logged: %w", err)
 	}
 	temp, known, err := w.watch.TempBytes(ctx)
 	if err != nil {

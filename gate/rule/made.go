@@ -114,7 +114,7 @@ type thing struct {
 // demanded: a row that does not mention the column is refused.
 func (t *thing) demanded() bool { return t.notNull && !t.filled }
 
-// classOf puts objects into the namespaces PostgreSQL has for them.
+// classOf puts objects into the namespaces that the servers have for them.
 func classOf(object string) string {
 	switch object {
 	case "table", "foreign table", "view", "materialized view", "sequence", "index", "partition":
