@@ -16,7 +16,8 @@ import (
 const few = 10000
 
 // Catalog lists the tables and views of the migrating account, by
-// "schema.name". A partitioned table is one relation. File lists the numbers
+// "schema.name", with the schemas and the server ("*") as a whole. A
+// partitioned table is one relation. File lists the numbers
 // that InnoDB gives to a table's files: other numbers mean that it was written
 // anew.
 func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, error) {
@@ -41,6 +42,12 @@ func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.
 	rows, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (`+in+`)`)
 	if err != nil {
 		return nil, err
+	}
+	// What is wider than a table can be locked, too: ALTER DATABASE, FLUSH TABLES
+	// WITH READ LOCK.
+	all["*"] = snapshot.Relation{Object: "*", Schema: "*", Name: "*", Table: "*", Kind: "server"}
+	for _, name := range schemas {
+		all[name] = snapshot.Relation{Object: name, Schema: name, Name: "*", Table: name, Kind: "schema"}
 	}
 	var tables []tableName
 	for _, row := range rows {

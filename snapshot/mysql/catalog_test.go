@@ -37,8 +37,8 @@ func TestCatalog(t *testing.T) {
 				t.Errorf("%s is %+v, want %d rows", name, r, rows)
 			}
 		}
-		if len(all) != 6 {
-			t.Errorf("%d relations, want 6", len(all))
+		if len(all) != 8 {
+			t.Errorf("%d relations, want 8", len(all))
 		}
 		if big := all["app.big"]; big.Rows < 10000 || big.Rows > 30000 || big.Bytes < 3<<20 {
 			t.Errorf("big, of 16384 rows, is %+v", big)

@@ -66,8 +66,12 @@ func Settings(engine string) map[string]string {
 		"performance_schema_consumer_events_stages_history_long":     "ON",
 		"performance_schema_consumer_events_statements_current":      "ON",
 		"performance_schema_consumer_events_statements_history_long": "ON",
-		"performance_schema_events_stages_history_long_size":         "100000",
-		"performance_schema_events_statements_history_long_size":     "20000", // 2.7 KB each
+		// The table of a long ALTER is told from its digest.
+		"max_digest_length":                                      "4096",
+		"performance_schema_max_digest_length":                   "4096",
+		"performance_schema_digests_size":                        "200", // each as long
+		"performance_schema_events_stages_history_long_size":     "100000",
+		"performance_schema_events_statements_history_long_size": "20000", // 2.7 KB each
 	}
 	if engine == snapshot.MariaDB {
 		settings[fileSizeKey] = runningRedo
