@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -38,7 +39,14 @@ type mysqlLab struct {
 
 func newMySQLLab(t *testing.T, flavour string) *mysqlLab {
 	t.Helper()
-	s, err := mysql.Connect(t.Context(), snapshottest.MySQLAlone(t, flavour, mysql.Settings(flavour)))
+	return newMySQLLabWith(t, flavour, nil)
+}
+
+func newMySQLLabWith(t *testing.T, flavour string, settings map[string]string) *mysqlLab {
+	t.Helper()
+	all := mysql.Settings(flavour)
+	maps.Copy(all, settings)
+	s, err := mysql.Connect(t.Context(), snapshottest.MySQLAlone(t, flavour, all))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package observe_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/observe"
+	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
@@ -85,6 +88,31 @@ func TestFailedOnMySQL(t *testing.T) {
 					}
 					c.check(t, o)
 				})
+			}
+		})
+	}
+}
+
+// TestVoidedOnMySQL: where the server had no room for a lock or for a
+// statement's stages, the run is an error, whatever else was seen.
+func TestVoidedOnMySQL(t *testing.T) {
+	many := ""
+	var locked []string
+	for i := range 40 {
+		many += fmt.Sprintf("CREATE TABLE t%d (id INT PRIMARY KEY); ", i)
+		locked = append(locked, fmt.Sprintf("t%d READ", i))
+	}
+	for _, c := range []struct{ setting, value, up, at, want string }{
+		{"performance_schema_max_metadata_locks", "20", many + "LOCK TABLES " + strings.Join(locked, ", ") + "; UNLOCK TABLES", "line 1: ", "Performance_schema_metadata_lock_lost"},
+		{"performance_schema_events_stages_history_long_size", "10", "ALTER TABLE orders ADD INDEX i (total)", "line 1: ", "performance_schema_events_stages_history_long_size"},
+	} {
+		t.Run(c.setting, func(t *testing.T) {
+			l := newMySQLLabWith(t, snapshot.MySQL, map[string]string{c.setting: c.value})
+			l.reset(t, true)
+			o := &gate.Observation{Migrations: []gate.Migration{mysqlChange(t, snapshot.MySQL, c.up)}}
+			err := observe.Apply(t.Context(), l.lab(), o, observe.Options{Every: 2 * time.Millisecond, MaxGap: 5 * time.Second})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "migrations/2_m.up.sql: "+c.at) {
+				t.Errorf("%v", err)
 			}
 		})
 	}

@@ -111,6 +111,9 @@ func (c *change) role(w gate.LockWindow) string {
 		if a.Deferred() {
 			continue
 		}
+		if a.Object == "database" {
+			return "" // with all that is in it
+		}
 		schema, table := a.Schema, a.Name
 		if a.On != "" {
 			schema, table = splitName(a.On)

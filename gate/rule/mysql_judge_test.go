@@ -135,6 +135,8 @@ func TestStretches(t *testing.T) {
 		{name: "a relative that nothing is known of",
 			up: "LOCK TABLES small WRITE", facts: func(o *gate.Observation) { mdl(o, 0, "shop.customers", "SHARED_READ_ONLY", 0, 300, 2) },
 			want: []string{`error .* shop\.customers: writes blocked for up to 300 ms, as a relative of shop\.small by a foreign key, budget 200 ms`}},
+		{name: "a table of the database that goes", up: "DROP DATABASE shop", facts: func(o *gate.Observation) { mdl(o, 0, "shop.customers", "EXCLUSIVE", 0, 300, 1) },
+			want: []string{`error .* shop\.customers: reads and writes blocked for up to 300 ms, budget 200 ms`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := myWorld(t, c.up)
@@ -350,6 +352,7 @@ func TestOnlineDDLNotExplicit(t *testing.T) {
 		{"made by the change, or temporary", "mysql", "ALTER TABLE made ADD COLUMN a INT", change(instant, func(d *gate.OnlineDDL) { d.Existing = false }), "", ""},
 		{"a name has no slow way", "mysql", "ALTER TABLE orders RENAME TO orders_2", instant, "", ""},
 		{"nor have whole partitions", "mysql", "ALTER TABLE orders DROP PARTITION p1", instant, "", ""},
+		{"nor one that changes places with a table", "mysql", "ALTER TABLE orders EXCHANGE PARTITION p1 WITH TABLE small", instant, "", ""},
 		{"on PostgreSQL there is no such thing", "postgres", "ALTER TABLE orders ADD COLUMN a INT", instant, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -68,9 +68,11 @@ func leftOut(f migration.Facts, d gate.OnlineDDL) string {
 
 // neverCopies: a change of names, or of whole partitions, that has no slow way.
 func neverCopies(st migration.Statement) bool {
-	return len(st.Facts.Actions) > 0 && !slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool {
-		return !(a.Object == "partition" || a.Verb == migration.Rename && a.Object == "table")
-	})
+	// A clause on partitions stands alone; EXCHANGE names a second table besides.
+	return slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool { return a.Object == "partition" }) ||
+		len(st.Facts.Actions) > 0 && !slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool {
+			return !(a.Verb == migration.Rename && a.Object == "table")
+		})
 }
 
 // takesClause: OPTIMIZE and its like have no clause to name.

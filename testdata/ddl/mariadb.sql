@@ -43,6 +43,23 @@ ALTER TABLE orders MODIFY status ENUM('paid', 'open', 'shipped') NOT NULL; -- lo
 ALTER TABLE orders MODIFY status ENUM('open', 'paid') NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
 ALTER TABLE orders MODIFY extra INT INVISIBLE; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
 ALTER TABLE small MODIFY v BIGINT; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE orders ADD COLUMN a INT NOT NULL; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders ADD COLUMN buyer BIGINT UNSIGNED REFERENCES users (id); -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE users=SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget table-rewrite
+-- prep: UPDATE orders SET qty = NULL WHERE id = 7
+ALTER TABLE orders MODIFY qty INT NOT NULL; -- locks: orders=EXCLUSIVE ddl: - best: - want: lock-budget migration-failed
+-- prep: UPDATE orders SET qty = NULL WHERE id = 7
+SET sql_mode = ''; ALTER TABLE orders MODIFY qty INT NOT NULL; -- locks: orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget table-rewrite/warning
+SET sql_mode = ''; ALTER TABLE orders MODIFY code VARCHAR(3) NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+ALTER TABLE orders MODIFY total TINYINT NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+ALTER TABLE orders MODIFY code VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+ALTER TABLE orders MODIFY status ENUM('open', 'held', 'paid', 'shipped') NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+-- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
+ALTER TABLE orders MODIFY tags SET('a', 'b', 'c') NOT NULL; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
+-- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
+ALTER TABLE orders MODIFY tags SET('b', 'a') NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+-- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
+ALTER TABLE orders MODIFY tags SET('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i') NOT NULL; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
+ALTER TABLE orders DROP COLUMN code; -- locks: orders=EXCLUSIVE ddl: INSTANT best: NOCOPY NONE want: lock-budget online-ddl-not-explicit/warning
 
 -- keys and indexes
 CREATE INDEX i ON orders (total); -- locks: orders=EXCLUSIVE ddl: INPLACE NONE best: NOCOPY NONE want: lock-budget online-ddl-not-explicit/warning
@@ -59,6 +76,12 @@ DROP INDEX orders_code ON orders; -- locks: orders=EXCLUSIVE ddl: INPLACE best: 
 DROP INDEX orders_code ON orders ALGORITHM=INPLACE LOCK=NONE; -- locks: none ddl: - best: - want: migration-failed
 ALTER TABLE `lines` DROP PRIMARY KEY, ADD PRIMARY KEY (id, n); -- locks: lines=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget table-rewrite/warning
 ALTER TABLE small DROP PRIMARY KEY; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE orders ADD INDEX i (total), LOCK=NONE; -- locks: orders=EXCLUSIVE ddl: INPLACE NONE best: NOCOPY NONE want: lock-budget
+ALTER TABLE orders ADD INDEX i (total), LOCK=EXCLUSIVE; -- locks: orders=EXCLUSIVE ddl: INPLACE EXCLUSIVE best: NOCOPY NONE want: lock-budget
+CREATE INDEX i ON orders (code); -- locks: orders=EXCLUSIVE ddl: INPLACE NONE best: NOCOPY NONE want: lock-budget online-ddl-not-explicit/warning
+CREATE INDEX i ON orders (note); -- locks: orders=EXCLUSIVE ddl: INPLACE NONE best: NOCOPY NONE want: lock-budget online-ddl-not-explicit/warning
+ALTER TABLE small MODIFY id BIGINT NOT NULL; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE orders ADD INDEX i (total), ALGORITHM=NOCOPY; -- locks: orders=EXCLUSIVE ddl: INPLACE NONE best: NOCOPY NONE want: lock-budget online-ddl-not-explicit/warning
 
 -- constraints
 ALTER TABLE orders ADD CONSTRAINT c CHECK (qty >= 0); -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
@@ -69,6 +92,10 @@ ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id);
 SET foreign_key_checks = 0; ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id); -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
 ALTER TABLE `lines` DROP FOREIGN KEY lines_order_fk; -- locks: lines=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
 CREATE TABLE refunds (id INT PRIMARY KEY, order_id BIGINT UNSIGNED, FOREIGN KEY (order_id) REFERENCES orders (id)); -- locks: none ddl: - best: - want: -
+ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES nothere (id); -- locks: orders=SHARED_NO_WRITE ddl: - best: - want: lock-budget migration-failed
+ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (code) REFERENCES users (email); -- locks: orders=SHARED_NO_WRITE users=SHARED_NO_WRITE ddl: - best: - want: lock-budget lock-budget migration-failed
+-- prep: DELETE FROM users WHERE id = 7
+ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id); -- locks: orders=SHARED_NO_WRITE users=SHARED_NO_WRITE ddl: - best: - want: lock-budget lock-budget migration-failed
 
 -- tables
 ALTER TABLE orders COMMENT = 'orders'; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
@@ -90,6 +117,10 @@ CREATE TEMPORARY TABLE t (id INT); ALTER TABLE t MODIFY id BIGINT; -- locks: non
 CREATE TABLE copied AS SELECT * FROM orders; -- locks: none ddl: - best: - want: -
 CREATE TABLE copied LIKE orders; -- locks: none ddl: - best: - want: -
 CREATE TABLE orders_new LIKE orders; RENAME TABLE orders TO orders_old, orders_new TO orders; -- locks: orders=EXCLUSIVE ddl: - best: - want: lock-budget
+DROP TABLE orders; -- locks: orders=EXCLUSIVE ddl: - best: - want: lock-budget migration-failed
+TRUNCATE TABLE orders; -- locks: none ddl: - best: - want: migration-failed
+CREATE TABLE keyless (id INT); -- locks: none ddl: - best: - want: -
+DROP DATABASE app; CREATE DATABASE app; -- locks: *=EXCLUSIVE? events=EXCLUSIVE lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE small=EXCLUSIVE users=EXCLUSIVE ddl: - best: - want: lock-budget lock-budget lock-budget lock-budget lock-budget lock-budget lock-budget? migration-failed
 
 -- partitions
 ALTER TABLE events ADD PARTITION (PARTITION p3 VALUES LESS THAN (16001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE best: unasked want: lock-budget lock-budget
@@ -98,6 +129,9 @@ ALTER TABLE events TRUNCATE PARTITION p0; -- locks: events=EXCLUSIVE ddl: INPLAC
 ALTER TABLE events REORGANIZE PARTITION p1, p2 INTO (PARTITION p12 VALUES LESS THAN (12001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: unasked want: lock-budget lock-budget table-rewrite
 ALTER TABLE events REMOVE PARTITIONING; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: unasked want: lock-budget lock-budget table-rewrite
 ALTER TABLE users PARTITION BY HASH (id) PARTITIONS 4; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: unasked want: lock-budget lock-budget table-rewrite/notice
+ALTER TABLE events REBUILD PARTITION p1; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: unasked want: lock-budget lock-budget table-rewrite
+-- prep: CREATE TABLE ex (id INT NOT NULL PRIMARY KEY, v INT NOT NULL)
+ALTER TABLE events EXCHANGE PARTITION p0 WITH TABLE ex; -- locks: events=EXCLUSIVE ex=EXCLUSIVE ddl: - best: unasked want: lock-budget lock-budget
 
 -- triggers, views, routines
 CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1; -- locks: orders=EXCLUSIVE? ddl: - best: - want: lock-budget?
@@ -106,6 +140,9 @@ DROP TRIGGER t; -- locks: orders=EXCLUSIVE? ddl: - best: - want: lock-budget?
 CREATE OR REPLACE VIEW order_view AS SELECT id FROM orders; -- locks: order_view=EXCLUSIVE? ddl: - best: - want: lock-budget?
 DROP VIEW order_view; -- locks: order_view=EXCLUSIVE? ddl: - best: - want: lock-budget?
 CREATE PROCEDURE p() ALTER TABLE orders MODIFY total BIGINT NOT NULL; CALL p(); -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: unasked want: lock-budget lock-budget table-rewrite
+CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1; -- locks: none ddl: - best: - want: -
+CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM orders WHERE id = 0; -- locks: none ddl: - best: - want: -
+CREATE DEFINER = root@localhost PROCEDURE p() SELECT 1; -- locks: none ddl: - best: - want: migration-failed
 
 -- data and locks
 UPDATE orders SET qty = 1; -- locks: none ddl: - best: - want: -
@@ -115,3 +152,7 @@ LOCK TABLES orders WRITE; DO SLEEP(0.02); UNLOCK TABLES; -- locks: orders=SHARED
 LOCK TABLES orders READ; DO SLEEP(0.02); UNLOCK TABLES; -- locks: orders=SHARED_READ_ONLY ddl: - best: - want: lock-budget
 START TRANSACTION; UPDATE small SET v = 2; COMMIT; -- locks: none ddl: - best: - want: -
 SELECT GET_LOCK('migrate', 1); SELECT RELEASE_LOCK('migrate'); -- locks: none ddl: - best: - want: -
+DELETE FROM `lines` ORDER BY id LIMIT 100; -- locks: none ddl: - best: - want: -
+START TRANSACTION; UPDATE orders SET qty = 1; ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=INSTANT; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget
+FLUSH TABLES WITH READ LOCK; -- locks: none ddl: - best: - want: migration-failed
+FLUSH TABLES orders WITH READ LOCK; -- locks: none ddl: - best: - want: migration-failed
