@@ -33,7 +33,7 @@ func TestCloneIsAFreshCopy(t *testing.T) {
 		if l.base.Unsealed() != nil {
 			t.Error("a sealed baseline can still be written to")
 		}
-		if _, err := try(t, l.base.Database().AdminDSN(), "INSERT INTO app.t VALUES (3)"); err == nil {
+		if _, err := try(t, started(t, l.base.Database()).AdminDSN(), "INSERT INTO app.t VALUES (3)"); err == nil {
 			t.Error("the sealed baseline was written to")
 		}
 		if err := l.base.Clone(ctx, one.Instance()); err == nil {
@@ -96,7 +96,7 @@ func TestBaselineStaysUnwritten(t *testing.T) {
 // dataDir is where the baseline lies, on this machine.
 func (l *lab) dataDir(t *testing.T) string {
 	t.Helper()
-	return ask(t, l.base.Database().AdminDSN(), "SELECT @@datadir")[0]
+	return ask(t, started(t, l.base.Database()).AdminDSN(), "SELECT @@datadir")[0]
 }
 
 // hashes of the files that hold tables, rows and their history. MariaDB notes
@@ -154,7 +154,7 @@ func TestOpenAttachesAgain(t *testing.T) {
 			if b.Name() != "app" {
 				t.Errorf("the database is called %q", b.Name())
 			}
-			if got := ask(t, later.Database(kept.Instance()).OwnerDSN(), "SELECT COUNT(*) FROM t"); !slices.Equal(got, []string{"2"}) {
+			if got := ask(t, started(t, later.Database(kept.Instance())).OwnerDSN(), "SELECT COUNT(*) FROM t"); !slices.Equal(got, []string{"2"}) {
 				t.Errorf("a clone of before has %v rows (stopped: %v)", got, stopped)
 			}
 			name := fmt.Sprintf("later-%v", stopped)

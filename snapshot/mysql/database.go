@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"net"
 	"strconv"
-	"time"
 )
 
 // Database is the restored database in one instance: the baseline to read, or
@@ -26,7 +25,8 @@ func (d *Database) Name() string {
 func (d *Database) Instance() string { return d.instance }
 
 // Start makes the instance run, which is no error if it does. Reading starts it
-// too; who connects by a DSN and wants the error of a start calls it before.
+// too; who connects by a DSN of an instance that this process neither made nor
+// read calls it before.
 func (d *Database) Start(ctx context.Context) error {
 	_, err := d.s.addr(ctx, d.instance)
 	return err
@@ -55,14 +55,11 @@ func (d *Database) OwnerDSN() string { return d.dsn(Owner, d.s.ownerPassword()) 
 func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password) }
 
 func (d *Database) dsn(user, password string) string {
-	// A start takes seconds, and only the first call of a process that found
-	// the instance stopped needs it. An instance that does not start leaves
-	// nobody listening, which is what the connection will say.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	addr, err := d.s.addr(ctx, d.instance)
-	if err != nil {
-		addr = d.instance + ".does-not-start.invalid:3306"
+	d.s.mu.Lock()
+	addr := d.s.addrs[d.instance]
+	d.s.mu.Unlock()
+	if addr == "" {
+		addr = d.instance + ".is-not-started.invalid:3306" // as the connection's error will say
 	}
 	return d.s.config(addr, d.Name(), user, password).FormatDSN()
 }

@@ -90,6 +90,15 @@ func (l *lab) clone(t *testing.T) *mysql.Database {
 	return l.server.Database(name)
 }
 
+// started makes a database's instance run, for who connects by its DSN.
+func started(t *testing.T, d *mysql.Database) *mysql.Database {
+	t.Helper()
+	if err := d.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 func dial(t *testing.T, dsn string) *sql.Conn {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
