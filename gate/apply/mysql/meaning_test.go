@@ -41,6 +41,7 @@ func TestMeaning(t *testing.T) {
 		{"LOCK TABLES", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)", "UNLOCK TABLES"), "implicit commit, open | autocommit, open | " + auto, "100"},
 		{"LOCK TABLES to the end", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)"), "implicit commit, open | autocommit, open; UNLOCK TABLES", "100"},
 		{"LOCK TABLES and a failure", script("LOCK TABLES a WRITE", "INSERT INTO a (id) VALUES (100)", "INSERT INTO b (id) VALUES (3)"), "implicit commit, open | autocommit, open | " + auto + " E1100 kept", "100"},
+		{"LOCK TABLES, given up by a transaction", script("LOCK TABLES a WRITE", "BEGIN", "INSERT INTO a (id) VALUES (100)", "COMMIT", "INSERT INTO b (id) VALUES (100)"), "implicit commit, open | " + open + ", ended | " + open + " | " + over + " | " + auto, "100"},
 		{"UNLOCK TABLES of nothing", script("BEGIN", "INSERT INTO a (id) VALUES (100)", "UNLOCK TABLES", "ROLLBACK"), open + " | " + open + " | " + open + " | " + over, ""},
 		{"wrapped", wrapped("INSERT INTO a (id) VALUES (100)", "INSERT INTO a (id) VALUES (101)"), open + " | " + open + "; COMMIT", "100,101"},
 		{"wrapped, a failure undoes all", wrapped("INSERT INTO a (id) VALUES (100)", "INSERT INTO a (id) VALUES (1)"), open + " | " + over + " E1062", ""},
@@ -131,4 +132,44 @@ func (l *lab) asOneString(text string) string {
 func (l *lab) state() string {
 	return l.read("SELECT GROUP_CONCAT(COLUMN_NAME, ' ', COLUMN_TYPE ORDER BY ORDINAL_POSITION) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()") + "\n" +
 		l.read("SELECT GROUP_CONCAT(CONCAT_WS(':', id, v, n) ORDER BY id) FROM a")
+}
+
+// TestDeadlock: the server undoes the whole transaction of its victim, which is
+// not the commit that comes before DDL.
+func TestDeadlock(t *testing.T) {
+	onEveryFlavour(t, func(t *testing.T, server *snapshot.Target, opt Options) {
+		l := newLab(t, server, opt, seed)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s := l.open()
+		other, err := l.root.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = other.Rollback() }()
+		// The one that changed fewer rows is the victim.
+		if _, err := other.ExecContext(ctx, "UPDATE "+l.name+".a SET n = 9 WHERE id >= 2"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Start(ctx, script("BEGIN", "UPDATE a SET n = 7 WHERE id = 1", "UPDATE a SET n = 7 WHERE id = 2")); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 {
+			if _, err := s.Exec(ctx, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := other.ExecContext(ctx, "UPDATE "+l.name+".a SET n = 9 WHERE id = 1")
+			done <- err
+		}()
+		r, err := s.Exec(ctx, 2)
+		if err != nil || r.Failure == nil || r.Failure.Code != "1213" || !r.Ended || r.Committed {
+			t.Errorf("%+v, %+v, %v", r, r.Failure, err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
