@@ -3,11 +3,9 @@ package mysql
 import (
 	"fmt"
 	"maps"
-	"os"
-	"strconv"
-	"strings"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/internal/machine"
 )
 
 // redoKeys are the options that hold the size of the redo log: which of them
@@ -29,7 +27,6 @@ const (
 // character sets, every timeout, innodb_stats_*, innodb_sort_buffer_size and
 // the number of threads that DDL uses.
 func Settings(engine string) map[string]string {
-	mem := memory()
 	settings := map[string]string{
 		// The files are thrown away: nothing needs to survive a power cut.
 		"innodb_flush_log_at_trx_commit": "0",
@@ -43,7 +40,7 @@ func Settings(engine string) map[string]string {
 		"innodb_use_native_aio": "OFF",
 		// A part of what production would have: up to four servers run at
 		// once, and the page cache serves all of them.
-		"innodb_buffer_pool_size":             mib(mem/8, 128, 2048),
+		"innodb_buffer_pool_size":             fmt.Sprintf("%dM", machine.Share(8, 128, 2048)),
 		"innodb_buffer_pool_dump_at_shutdown": "OFF",
 		"innodb_buffer_pool_load_at_startup":  "OFF",
 		// No checkpoint in the middle of a measured statement.
@@ -94,33 +91,4 @@ func Settings(engine string) map[string]string {
 // writes to no file at all (measured on 9.7.4 and 10.11.18).
 func readOnly() map[string]string {
 	return map[string]string{"innodb_read_only": "ON"}
-}
-
-// mib clamps bytes to a number of mebibytes, as the server spells it.
-func mib(bytes, low, high int64) string {
-	return fmt.Sprintf("%dM", min(max(bytes>>20, low), high))
-}
-
-// memory of the machine or of the control group around this process, whichever
-// is less; 4 GiB where neither can be read.
-func memory() int64 {
-	total := int64(4 << 30)
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			f := strings.Fields(line)
-			if len(f) == 3 && f[0] == "MemTotal:" {
-				if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil {
-					total = kib << 10
-				}
-			}
-		}
-	}
-	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if b, err := os.ReadFile(limit); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
-				total = min(total, n)
-			}
-		}
-	}
-	return total
 }

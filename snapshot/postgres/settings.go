@@ -2,9 +2,8 @@ package postgres
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/machine"
 )
 
 // Settings are for the configuration of a throw-away server: fast, and without
@@ -14,7 +13,6 @@ import (
 // (they change how long CREATE INDEX, rewrites and backfills take, so they
 // should be production's), every timeout, max_locks_per_transaction.
 func Settings() map[string]string {
-	mem := memory()
 	return map[string]string{
 		// The files are thrown away: nothing needs to survive a power cut.
 		"fsync":              "off",
@@ -30,8 +28,8 @@ func Settings() map[string]string {
 		"checkpoint_timeout": "1h",
 		// A quarter of what production would have: several clones share the
 		// page cache anyway.
-		"shared_buffers":       mib(mem/8, 128, 2048),
-		"maintenance_work_mem": mib(mem/32, 64, 512),
+		"shared_buffers":       fmt.Sprintf("%dMB", machine.Share(8, 128, 2048)),
+		"maintenance_work_mem": fmt.Sprintf("%dMB", machine.Share(32, 64, 512)),
 		// Scans and rows written are read from the counters.
 		"track_counts": "on",
 		// Temporary bytes per statement are read from it. A server that lacks
@@ -45,33 +43,4 @@ func Settings() map[string]string {
 		// both have passwords.
 		"password_encryption": "scram-sha-256",
 	}
-}
-
-// mib clamps bytes to a number of mebibytes, as the server spells it.
-func mib(bytes, low, high int64) string {
-	return fmt.Sprintf("%dMB", min(max(bytes>>20, low), high))
-}
-
-// memory of the machine or of the control group around this process, whichever
-// is less; 4 GiB where neither can be read.
-func memory() int64 {
-	total := int64(4 << 30)
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			f := strings.Fields(line)
-			if len(f) == 3 && f[0] == "MemTotal:" {
-				if kib, err := strconv.ParseInt(f[1], 10, 64); err == nil {
-					total = kib << 10
-				}
-			}
-		}
-	}
-	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if b, err := os.ReadFile(limit); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 {
-				total = min(total, n)
-			}
-		}
-	}
-	return total
 }
