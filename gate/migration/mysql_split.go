@@ -7,8 +7,7 @@ import (
 
 // mySplitter cuts a text into the statements that a MySQL server runs when a
 // driver sends it whole: the server cuts it by its grammar, counts the blocks
-// of stored programs, and knows no DELIMITER. (The mysql client cuts otherwise,
-// see splitClient.)
+// of stored programs, and knows no DELIMITER (which is the mysql client's).
 type mySplitter struct {
 	src   *source
 	lex   myLexer
@@ -168,107 +167,4 @@ func (sp *mySplitter) delimited(t token) *myPiece {
 	p := &myPiece{start: t.start, end: t.start + len(strings.TrimRight(text[t.start:end], "; \t\r\n\v\f")), tokens: []token{t}, mode: sp.lex.mode}
 	p.refused = "DELIMITER is a command of the mysql client: a driver sends the text as it is, and the server knows no such statement"
 	return p
-}
-
-// splitClient returns the pieces that the mysql client would send. It cuts at
-// its delimiter wherever that stands outside quotes and comments, obeys
-// DELIMITER, and counts no blocks (client/mysql.cc, add_line; seen so with the
-// client of 9.7). Its commands like \G are left in: by default it reads them
-// from a terminal only.
-func splitClient(src *source, mariadb bool, m *modes) ([]myPiece, error) {
-	c := clientSplitter{src: src, text: src.text, delimiter: ";", mariadb: mariadb, modes: m}
-	if err := c.run(); err != nil {
-		var le *lexError
-		if errors.As(err, &le) {
-			return nil, src.errorAt(le.off, le.message, le.remedy)
-		}
-		return nil, err
-	}
-	return c.pieces, nil
-}
-
-type clientSplitter struct {
-	src       *source
-	text      string
-	delimiter string
-	mariadb   bool
-	modes     *modes
-	from      int // where the piece begins that is read
-	pieces    []myPiece
-}
-
-func (c *clientSplitter) run() error {
-	for i := 0; i < len(c.text); {
-		switch b := c.text[i]; {
-		case b == '\'' || b == '"' || b == '`':
-			l := newMyLexer(c.text, c.modes.now, c.mariadb)
-			l.pos = i
-			if _, err := l.quoted(i, b, b != '`' && c.modes.now&noBackslashEscapes == 0, tokString); err != nil {
-				return err
-			}
-			i = l.pos
-		case b == '#', strings.HasPrefix(c.text[i:], "--") && (i+2 == len(c.text) || isSpace(c.text[i+2]) || isControl(c.text[i+2])):
-			l := myLexer{s: c.text, pos: i}
-			l.skipLine()
-			i = l.pos
-		case strings.HasPrefix(c.text[i:], "/*") && !strings.HasPrefix(c.text[i:], "/*!") && !strings.HasPrefix(c.text[i:], "/*M!"):
-			l := myLexer{s: c.text, pos: i}
-			if err := l.skipComment(); err != nil {
-				return err
-			}
-			i = l.pos
-		case len(c.text) > i+10 && strings.EqualFold(c.text[i:i+9], "delimiter") && (c.text[i+9] == ' ' || c.text[i+9] == '\t') &&
-			(i == 0 || !isWordByte(c.text[i-1])):
-			if err := c.flush(i); err != nil {
-				return err
-			}
-			line, _, _ := strings.Cut(c.text[i:], "\n")
-			if f := strings.Fields(line); len(f) > 1 {
-				c.delimiter = strings.Trim(f[1], "'\"`")
-			}
-			i += len(line)
-			c.from = i
-		case strings.HasPrefix(c.text[i:], c.delimiter):
-			if err := c.flush(i); err != nil {
-				return err
-			}
-			i += len(c.delimiter)
-			c.from = i
-		default:
-			i++
-		}
-	}
-	return c.flush(len(c.text))
-}
-
-// flush takes what was read up to an offset as a piece, if it holds a token.
-func (c *clientSplitter) flush(end int) error {
-	l := newMyLexer(c.text[:end], c.modes.now, c.mariadb)
-	l.pos = c.from
-	p := myPiece{mode: c.modes.now}
-	for {
-		t, err := l.next()
-		if err != nil {
-			return err
-		}
-		if t.kind == tokEnd {
-			break
-		}
-		if p.tokens == nil {
-			if p.start = t.start; l.inCode {
-				p.start = l.codeOff
-			}
-		}
-		p.tokens = append(p.tokens, t)
-		p.end = t.end
-	}
-	if p.tokens == nil {
-		return nil
-	}
-	p.end = max(p.end, l.codeEnd)
-	if first := p.tokens[0]; strings.EqualFold(c.text[first.start:first.end], "SET") {
-		c.modes.follow(p.words(c.text))
-	}
-	c.pieces = append(c.pieces, p)
-	return nil
 }

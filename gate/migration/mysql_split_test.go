@@ -7,46 +7,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-func piecesOf(text string, pieces []myPiece) []string {
-	var out []string
-	for _, p := range pieces {
-		out = append(out, text[p.start:p.end])
-	}
-	return out
-}
-
-// What the mysql client sends is not what the server would cut.
-func TestSplitClient(t *testing.T) {
-	for _, tt := range []struct {
-		name, text string
-		want       []string
-	}{
-		{"plain", "SELECT 'a;b' AS x; SELECT 2 -- c;\n;;\n# d;\n", []string{"SELECT 'a;b' AS x", "SELECT 2"}},
-		{
-			"delimiter", "DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 'x//y'; END//\nSELECT 3 /* // */ //\n  delimiter $$\r\nSELECT 4$$ SELECT 5 $$\nDELIMITER ;\nSELECT 6; SELECT 7",
-			[]string{"CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 'x//y'; END", "SELECT 3", "SELECT 4", "SELECT 5", "SELECT 6", "SELECT 7"},
-		},
-		{"no blocks", "CREATE PROCEDURE p() BEGIN SELECT 1; END;", []string{"CREATE PROCEDURE p() BEGIN SELECT 1", "END"}},
-		{"code of a version", "SELECT /*!50000 1 */; /*!40101 SET @a = 1 */;", []string{"SELECT /*!50000 1 */", "/*!40101 SET @a = 1 */"}},
-		{"backslash", `SELECT 'a\';'; SELECT "b\";"; SELECT 1 AS` + " `c\\`;", []string{`SELECT 'a\';'`, `SELECT "b\";"`, "SELECT 1 AS `c\\`"}},
-		{"to the end of the file", "DELIMITER $$\nSELECT 1;\nSELECT 2$$", []string{"SELECT 1;\nSELECT 2"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			src := &source{text: tt.text, marks: lineMarks(tt.text, 0)}
-			got, err := splitClient(src, false, newModes(""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, piecesOf(tt.text, got)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
 
 // What cannot be read further is named where it begins.
 func TestMySQLSplitErrors(t *testing.T) {
