@@ -50,6 +50,7 @@ func TestFacts(t *testing.T) {
 		{"made by the change", []string{"CREATE TABLE c (i int)", "INSERT INTO c VALUES (1)", "ALTER TABLE c ADD j int"}, []string{"", "", "c made INSTANT"}},
 		{"dropped and made again", []string{"DROP TABLE a", "CREATE TABLE a (i int)", "INSERT INTO a VALUES (1)", "CREATE INDEX x ON a (i)"}, []string{"", "", "", "a made INPLACE"}},
 		{"temporary", []string{"CREATE TEMPORARY TABLE c (i int)", "ALTER TABLE c ADD j int", "DROP TABLE c"}, []string{"", "c made ", ""}},
+		{"a temporary table gives its name back", []string{"CREATE TEMPORARY TABLE a (i int)", "DROP TEMPORARY TABLE a", "ALTER TABLE a ADD c int"}, []string{"", "", "a INSTANT"}},
 		{"within CALL", []string{"CALL alters()"}, []string{"new a, a COPY rebuild"}},
 		{"by EXECUTE", []string{"SET @s = 'ALTER TABLE a MODIFY n bigint'", "PREPARE s FROM @s", "EXECUTE s"}, []string{"", "", "new a, a COPY rebuild"}},
 		{"by EXECUTE, no DDL", []string{"PREPARE s FROM 'SELECT 1'", "EXECUTE s"}, []string{"", ""}},

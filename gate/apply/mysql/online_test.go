@@ -56,6 +56,7 @@ func TestOnlineDDL(t *testing.T) {
 		{big, "ALTER TABLE big MODIFY e enum('x','y','z')", "?", instant, "?", instant},
 		{big, "ALTER TABLE big MODIFY w varchar(100) CHARACTER SET latin1", "?", inplace, "?", instant},
 		{big, "ALTER TABLE big RENAME INDEX ka TO kb", "?", inplace, "?", instant},
+		{big, "ALTER TABLE big RENAME INDEX ka TO kb, ALGORITHM=INPLACE", "INPLACE", inplace, "?", instant},
 		{big, "ALTER TABLE big DROP INDEX ka", "?", inplace, "?", nocopy},
 		{big, "DROP INDEX ka ON big", "?", inplace, "?", nocopy},
 		{big, "ALTER TABLE big COMMENT = 'x'", "?", inplace, "?", instant},
