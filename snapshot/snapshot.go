@@ -75,6 +75,8 @@ type Offer struct {
 	Detail string
 	// Looked is where nothing was found, for those who expected something there.
 	Looked string
+	// Help is what to install where nothing was found; "" where that is plain.
+	Help string
 	// Place is the provisioner's own: an image's name, a directory of binaries.
 	Place string
 }

@@ -38,8 +38,9 @@ for want in "$@"; do
     mysql | mariadb)
       if ! "$(dirname "$0")/mysql/servers.sh" --there "$want"; then
         servers+=("$want")
-        command -v patchelf >/dev/null || packages+=(patchelf)
-        command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+        for tool in patchelf mmdebstrap; do
+          command -v $tool >/dev/null || [[ " ${packages[*]-} " = *" $tool "* ]] || packages+=($tool)
+        done
         without+=("no $want server: its tests are skipped, and fail where CI=true")
       fi ;;
     *) say "unknown: $want"; exit 2 ;;

@@ -23,6 +23,7 @@ const cleanupTime = 30 * time.Second
 // says which was picked and, where others were asked first, why not those.
 func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
 	var passed, looked []string
+	remedy := "install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version"
 	var fallback snapshot.Provisioner
 	var second snapshot.Offer
 	for _, p := range f.of(kind) {
@@ -41,13 +42,16 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		if offer.Looked != "" {
 			looked = append(looked, "; looked in "+offer.Looked)
 		}
+		if offer.Help != "" {
+			remedy = "start a Docker engine, or install " + offer.Help
+		}
 	}
 	if fallback != nil {
 		return a.start(ctx, fallback, spec, second, nil)
 	}
 	return nil, &usageError{
 		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
-		"install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version",
+		remedy,
 	}
 }
 

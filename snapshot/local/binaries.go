@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,8 +24,8 @@ type binaries struct {
 
 // find lists the directories that hold all the programs of one of the
 // alternatives, best first: newest version, then order of looking. It also
-// returns what it looked at.
-func (m *machine) find(ctx context.Context, p *product, alternatives ...[]string) (found []binaries, looked []string) {
+// returns what it looked at, and what it found and could not start.
+func (m *machine) find(ctx context.Context, p *product, alternatives ...[]string) (found []binaries, looked, broken []string) {
 	dirs := slices.Clone(m.opt.Bins)
 	if list := filepath.SplitList(m.opt.Path); len(list) > 0 {
 		looked = append(looked, "PATH")
@@ -61,13 +62,17 @@ func (m *machine) find(ctx context.Context, p *product, alternatives ...[]string
 			}
 			seen[real] = true
 			b, err := inspect(ctx, p, real, programs[0])
-			if err == nil {
+			var stranger *strangerError
+			switch {
+			case err == nil:
 				found = append(found, b)
+			case !errors.As(err, &stranger):
+				broken = append(broken, err.Error())
 			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b binaries) int { return compareVersions(b.version, a.version) })
-	return found, looked
+	return found, looked, broken
 }
 
 // pgConfig asks the pg_config on the path, which knows where the server
@@ -115,9 +120,16 @@ func inspect(ctx context.Context, p *product, dir, program string) (binaries, er
 	}
 	version := p.version(out)
 	if version == "" {
-		return binaries{}, fmt.Errorf("ask %s for its version: unexpected answer %q", program, out)
+		return binaries{}, &strangerError{program, out}
 	}
 	return binaries{dir: dir, version: version}, nil
+}
+
+// strangerError is a program of that name, and of another product.
+type strangerError struct{ program, said string }
+
+func (e *strangerError) Error() string {
+	return fmt.Sprintf("ask %s for its version: unexpected answer %q", e.program, e.said)
 }
 
 // output runs a program that answers at once, with an empty environment.
@@ -128,6 +140,12 @@ func output(ctx context.Context, program string, args ...string) (string, error)
 	cmd.Env = []string{"LC_ALL=C"}
 	out, err := cmd.Output()
 	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) { // a library that is missing, most of the time
+			if said, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n"); said != "" {
+				err = fmt.Errorf("%w: %s", err, said)
+			}
+		}
 		return "", fmt.Errorf("run %s %s: %w", program, strings.Join(args, " "), err)
 	}
 	return strings.TrimSpace(string(out)), nil

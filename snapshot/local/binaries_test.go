@@ -85,7 +85,7 @@ func TestFind(t *testing.T) {
 
 	path := strings.Join([]string{dir + "/missing", dir + "/half", dir + "/broken", "relative", dir + "/links", dir + "/linked"}, ":")
 	m := &machine{opt: Options{Path: path}, kind: "local"}
-	found, looked := m.find(t.Context(), postgres(), serverPrograms)
+	found, looked, _ := m.find(t.Context(), postgres(), serverPrograms)
 	var here []binaries
 	for _, b := range found {
 		if strings.HasPrefix(b.dir, dir) || majorOf(b.version) > 90 {
@@ -106,7 +106,7 @@ func TestFindAsksPgConfig(t *testing.T) {
 	program(t, dir+"/elsewhere/postgres", "postgres (PostgreSQL) 97.1")
 	program(t, dir+"/elsewhere/initdb", "initdb (PostgreSQL) 97.1")
 	m := &machine{opt: Options{Path: dir + "/path"}, kind: "local"}
-	found, _ := m.find(t.Context(), postgres(), serverPrograms)
+	found, _, _ := m.find(t.Context(), postgres(), serverPrograms)
 	if len(found) == 0 || found[0].dir != dir+"/elsewhere" {
 		t.Errorf("found %v", found)
 	}
@@ -122,7 +122,7 @@ func TestFindPassesWrappersBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &machine{opt: Options{Path: dir + "/bin"}, kind: "local"}
-	found, _ := m.find(t.Context(), postgres(), []string{"psql"})
+	found, _, _ := m.find(t.Context(), postgres(), []string{"psql"})
 	for _, b := range found {
 		if majorOf(b.version) == 96 {
 			t.Error("Debian's wrapper was taken for psql")

@@ -67,7 +67,7 @@ func (e *Embedded) Offer(_ context.Context, spec snapshot.Spec) snapshot.Offer {
 		return offer
 	}
 	if p.engine != snapshot.Postgres {
-		offer.Detail = fmt.Sprintf("no prebuilt %s server is fetched: install %s, or start a Docker engine", p.name, p.wanted)
+		offer.Detail, offer.Help = fmt.Sprintf("no prebuilt %s server is fetched", p.name), p.wanted
 		return offer
 	}
 	if detail := e.unfit(p); detail != "" {

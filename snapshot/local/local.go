@@ -63,10 +63,13 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 		offer.Detail = detail
 		return offer
 	}
-	found, looked := p.find(ctx, product, product.programs...)
+	found, looked, broken := p.find(ctx, product, product.programs...)
 	if len(found) == 0 {
 		offer.Detail = fmt.Sprintf("no %s server binaries (%s) on this machine", product.name, strings.Join(product.programs[0], ", "))
-		offer.Looked = strings.Join(looked, ", ")
+		if len(broken) > 0 {
+			offer.Detail = "what there is does not start: " + strings.Join(broken, ", ")
+		}
+		offer.Looked, offer.Help = strings.Join(looked, ", "), product.wanted
 		return offer
 	}
 	best, exact := choose(product.engine, found, spec.Version)

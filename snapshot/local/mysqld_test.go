@@ -158,10 +158,31 @@ func TestOffersOfMySQL(t *testing.T) {
 
 func TestNothingPrebuiltOfMySQL(t *testing.T) {
 	p := NewEmbedded(EmbeddedOptions{Cache: t.TempDir()})
-	for engine, want := range map[string]string{"mysql": "install mysql-server-core", "mariadb": "install mariadb-server"} {
-		if o := p.Offer(t.Context(), snapshot.Spec{Engine: engine}); o.OK || !strings.Contains(o.Detail, want) || !strings.Contains(o.Detail, "Docker engine") {
+	for engine, want := range map[string]string{"mysql": "mysql-server-core", "mariadb": "mariadb-server"} {
+		if o := p.Offer(t.Context(), snapshot.Spec{Engine: engine}); o.OK || !strings.HasPrefix(o.Help, want) || !strings.Contains(o.Detail, "no prebuilt") {
 			t.Errorf("%s: %+v", engine, o)
 		}
+	}
+}
+
+// A server without its libraries is one that is there and does not run, which
+// is not the same as none; the other product's server is none.
+func TestAServerThatDoesNotRunIsTold(t *testing.T) {
+	dir := t.TempDir()
+	m := &machine{opt: Options{Bins: []string{dir + "/torn", dir + "/maria"}}, kind: "local"}
+	product := mysql()
+	product.places = nil
+	program(t, dir+"/maria/mysqld", "mysqld  Ver 10.5.1-MariaDB for Linux on x86_64")
+	if _, _, broken := m.find(t.Context(), product, product.programs...); len(broken) > 0 {
+		t.Errorf("the other product's server is broken: %q", broken)
+	}
+	write(t, dir+"/torn/mysqld", "#!/bin/sh\necho 'mysqld: error while loading shared libraries: libaio.so.1: cannot open' >&2\nexit 127\n")
+	if err := os.Chmod(dir+"/torn/mysqld", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, _, broken := m.find(t.Context(), product, product.programs...)
+	if len(broken) != 1 || !strings.Contains(broken[0], dir+"/torn/mysqld") || !strings.Contains(broken[0], "libaio.so.1") {
+		t.Errorf("broken are %q", broken)
 	}
 }
 

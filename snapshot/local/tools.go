@@ -71,7 +71,7 @@ func (t *tools) lookup(ctx context.Context, names []string) (string, error) {
 	}
 	var newest []binaries
 	for _, n := range names {
-		found, _ := t.find(ctx, t.product, []string{n})
+		found, _, _ := t.find(ctx, t.product, []string{n})
 		best, exact := choose(t.engine, found, t.release)
 		if exact {
 			return filepath.Join(best.dir, n), nil
