@@ -27,7 +27,7 @@ func (e *ContradictionError) Error() string {
 	if e.Held {
 		what = "was seen"
 	}
-	return fmt.Sprintf("a %s lock on %s %s %s away from when the server says it was held: its times cannot be trusted",
+	return fmt.Sprintf("a lock on %[2]s (%[1]s) %[3]s %[4]s away from when the server says it was held: its times cannot be trusted",
 		e.Mode, e.Object, what, e.By.Round(100*time.Microsecond))
 }
 

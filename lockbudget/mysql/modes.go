@@ -93,7 +93,10 @@ type row struct {
 }
 
 // system schemas hold no table of an application.
-var system = map[string]bool{"mysql": true, "performance_schema": true, "information_schema": true, "sys": true}
+var system = map[string]bool{
+	"mysql": true, "performance_schema": true, "information_schema": true, "sys": true,
+	"dummy_sdi_db": true, // where InnoDB locks a tablespace's description (SDI_69)
+}
 
 // lockOf turns a row into a lock, without its session. Left out are the
 // server's own schemas, the temporary tables of a running DDL, what is no

@@ -302,16 +302,43 @@ func (s *Sampler) tableOf(st statement, tables []string) (string, bool) {
 	if m == nil || st.cut() {
 		return "", false
 	}
+	full, ok := st.full(m), true
+	if digest := st.spelled() == st.digest; digest && (bare(m[3]) || bare(m[4])) {
+		full, ok = st.asWritten(full, tables)
+	}
+	if s.lowerCase {
+		full = strings.ToLower(full)
+	}
+	return full, ok && (m[4] != "" || st.schema != "")
+}
+
+// full is the table that alters found, with its schema.
+func (st statement) full(m []string) string {
 	schema, table := m[3], m[4]
 	if table == "" {
 		schema, table = st.schema, m[3]
 	}
-	full := unquote(schema) + "." + unquote(table)
-	if s.lowerCase {
-		full = strings.ToLower(full)
-	}
-	return full, schema != ""
+	return unquote(schema) + "." + unquote(table)
 }
+
+// asWritten finds a name of a digest as the statement spells it: names that
+// are keywords (a table "events") stand in digests in capitals, without quotes.
+func (st statement) asWritten(full string, tables []string) (string, bool) {
+	for _, t := range tables {
+		if !strings.Contains(t, ".") {
+			t = st.schema + "." + t
+		}
+		if strings.EqualFold(t, full) {
+			return t, true
+		}
+	}
+	if m := alters.FindStringSubmatch(strings.TrimSpace(st.text)); m != nil && strings.EqualFold(st.full(m), full) {
+		return st.full(m), true
+	}
+	return "", false
+}
+
+func bare(name string) bool { return name != "" && name[0] != '`' }
 
 func unquote(name string) string {
 	if len(name) > 1 && name[0] == '`' {

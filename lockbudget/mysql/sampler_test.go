@@ -183,6 +183,7 @@ func TestRows(t *testing.T) {
 		{row{"TABLE", "shop", "orders", "SHARED_WITH_CARE", true}, "error"},
 		{row{"TABLE", "shop", "#sql-1_2", "EXCLUSIVE", true}, ""},
 		{row{"TABLE", "mysql", "tables", "SHARED_READ", true}, ""},
+		{row{"TABLE", "dummy_sdi_db", "SDI_69", "EXCLUSIVE", true}, ""},
 		{row{"TABLESPACE", "", "shop/orders", "EXCLUSIVE", true}, ""},
 		{row{"FUNCTION", "shop", "f", "EXCLUSIVE", true}, ""},
 		{row{"USER LEVEL LOCK", "", "migrate", "EXCLUSIVE", true}, ""},
