@@ -40,7 +40,7 @@ func TestWindows(t *testing.T) {
 			mariaDB:    []string{"up SHARED_NO_READ_WRITE 0-2 boundary"}},
 		{name: "one after another", statements: []string{"ALTER TABLE t ADD COLUMN c INT", "ALTER TABLE t ADD COLUMN d INT"},
 			want: []string{"t EXCLUSIVE 0-0 stages", "t EXCLUSIVE 1-1 stages"}},
-		{name: "a name that is a keyword", before: []string{"CREATE TABLE Events (id INT PRIMARY KEY, v INT)"}, statements: []string{"ALTER TABLE Events ADD INDEX (v)"},
+		{name: "a name that is a keyword", before: []string{"CREATE TABLE Events (id INT PRIMARY KEY, v INT)", "INSERT INTO Events VALUES (1, 1), (2, 2)"}, statements: []string{"ALTER TABLE Events ADD INDEX (v)"},
 			want: []string{"Events EXCLUSIVE 0-0 stages", "Events EXCLUSIVE 0-0 stages"}},
 		{name: "an index", statements: []string{"CREATE INDEX i ON t (v)", "DROP INDEX i ON t"},
 			want: []string{"t EXCLUSIVE 0-0 stages", "t EXCLUSIVE 0-0 stages", "t EXCLUSIVE 1-1 stages"}},
