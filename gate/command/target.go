@@ -42,7 +42,10 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		if offer.Looked != "" {
 			looked = append(looked, "; looked in "+offer.Looked)
 		}
-		if offer.Help != "" {
+		switch {
+		case kind == "container":
+			remedy = "start a Docker engine, or give another --image or --target"
+		case offer.Help != "":
 			remedy = "start a Docker engine, or install " + offer.Help
 		}
 	}

@@ -175,6 +175,13 @@ func TestOfferSaysWhy(t *testing.T) {
 	if offer := p.Offer(t.Context(), spec); !offer.OK || offer.Exact || !strings.Contains(offer.Detail, "holds PostgreSQL 15") {
 		t.Errorf("offer of an image of another version: %+v", offer)
 	}
+	for _, other := range mysqls {
+		image(t, other.Image)
+		spec.Image = other.Image
+		if offer := p.Offer(t.Context(), spec); offer.OK || !strings.HasSuffix(offer.Detail, ", not PostgreSQL") {
+			t.Errorf("offer of an image of %s: %+v", other.Engine, offer)
+		}
+	}
 }
 
 func TestAServerThatDiesSaysItsLastWords(t *testing.T) {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -42,19 +43,16 @@ const idle = `trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done`
 
 func mysql() *product {
 	return family(snapshot.MySQL, "MySQL", "9", "MYSQL_VERSION", func(env func(string) string) string {
-		if v := env("MARIADB_VERSION"); v != "" {
-			return "MariaDB " + release(v)
-		}
-		return ""
+		return cmp.Or(inImage(env, "MARIADB_VERSION", "MariaDB"), postgresIn(env))
 	})
 }
 
 func mariadb() *product {
 	return family(snapshot.MariaDB, "MariaDB", "11.8", "MARIADB_VERSION", func(env func(string) string) string {
-		if v := env("MYSQL_VERSION"); v != "" && env("MARIADB_VERSION") == "" {
-			return "MySQL " + release(v)
+		if env("MARIADB_VERSION") != "" { // MariaDB's images may set MySQL's variables, too
+			return ""
 		}
-		return ""
+		return cmp.Or(inImage(env, "MYSQL_VERSION", "MySQL"), postgresIn(env))
 	})
 }
 

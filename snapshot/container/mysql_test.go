@@ -420,7 +420,8 @@ func TestMySQLOffers(t *testing.T) {
 		if o := p.Offer(t.Context(), wanted); !o.OK || o.Exact || !strings.Contains(o.Detail, "(holds "+name+" "+spec.Version) || !strings.Contains(o.Detail, "8.0 was wanted") {
 			t.Errorf("offer of an image of another version: %+v", o)
 		}
-		for _, other := range mysqls {
+		others := append([]snapshot.Spec{{Image: images + "15"}}, mysqls...)
+		for _, other := range others {
 			if other.Engine == spec.Engine {
 				continue
 			}

@@ -41,7 +41,7 @@ func postgres() *product {
 			}
 			return env("PG_MAJOR")
 		},
-		other:   func(func(string) string) string { return "" },
+		other:   mysqlIn,
 		request: postgresRequest,
 		serve: func(ctx context.Context, c *launched, _ snapshot.Spec) (version, lacks string, err error) {
 			t := &tools{cli: c.cli, id: c.handle.ID}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -88,4 +89,19 @@ func release(v string) string {
 		v = v[:i]
 	}
 	return v
+}
+
+// postgresIn is the PostgreSQL that an image's environment tells of, mysqlIn the
+// MySQL or MariaDB; "" for none.
+func postgresIn(env func(string) string) string { return inImage(env, "PG_MAJOR", "PostgreSQL") }
+
+func mysqlIn(env func(string) string) string {
+	return cmp.Or(inImage(env, "MARIADB_VERSION", "MariaDB"), inImage(env, "MYSQL_VERSION", "MySQL"))
+}
+
+func inImage(env func(string) string, variable, name string) string {
+	if v := env(variable); v != "" {
+		return name + " " + release(v)
+	}
+	return ""
 }
