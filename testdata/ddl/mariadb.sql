@@ -22,7 +22,6 @@ ALTER TABLE orders ADD COLUMN a INT, ALGORITHM=COPY; -- locks: orders=EXCLUSIVE,
 ALTER TABLE orders ADD COLUMN a INT AS (total * 2) VIRTUAL; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
 ALTER TABLE orders ADD COLUMN a INT AS (total * 2) STORED; -- locks: orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite
 ALTER TABLE orders ADD COLUMN a JSON DEFAULT (JSON_ARRAY()); -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
-ALTER TABLE small ADD COLUMN a INT NOT NULL AUTO_INCREMENT UNIQUE; -- locks: small=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild NONE best: INPLACE SHARED want: lock-budget lock-budget table-rewrite/notice
 ALTER TABLE orders DROP COLUMN extra; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
 ALTER TABLE orders DROP COLUMN nothere; -- locks: none ddl: - best: - want: migration-failed
 ALTER TABLE orders RENAME COLUMN extra TO extra2; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning

@@ -54,7 +54,7 @@ ALTER TABLE orders MODIFY total TINYINT NOT NULL; -- locks: lines=EXCLUSIVE? ord
 ALTER TABLE orders MODIFY code VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget? lock-budget? table-rewrite
 ALTER TABLE orders MODIFY status ENUM('open', 'held', 'paid', 'shipped') NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget? lock-budget? table-rewrite
 -- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
-ALTER TABLE orders MODIFY tags SET('a', 'b', 'c') NOT NULL; -- locks: orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget online-ddl-not-explicit/warning
+ALTER TABLE orders MODIFY tags SET('a', 'b', 'c') NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget? online-ddl-not-explicit/warning
 -- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
 ALTER TABLE orders MODIFY tags SET('b', 'a') NOT NULL; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget lock-budget? lock-budget? table-rewrite
 -- prep: ALTER TABLE orders ADD COLUMN tags SET('a', 'b') NOT NULL
@@ -108,7 +108,7 @@ ALTER TABLE orders ENGINE = InnoDB; -- locks: lines=EXCLUSIVE order_view=EXCLUSI
 ALTER TABLE orders FORCE; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget table-rewrite/warning
 ALTER TABLE orders ROW_FORMAT = COMPRESSED; -- locks: lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE ddl: INPLACE rebuild NONE best: INPLACE NONE want: lock-budget lock-budget lock-budget table-rewrite/warning
 ALTER TABLE users ENGINE = MyISAM; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
-OPTIMIZE TABLE orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild NONE best: unasked want: lock-budget lock-budget table-rewrite/warning
+OPTIMIZE TABLE orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE? ddl: INPLACE rebuild NONE best: unasked want: lock-budget lock-budget table-rewrite/warning
 ANALYZE TABLE orders; -- locks: none ddl: - best: - want: -
 ALTER TABLE orders RENAME TO orders_old; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget?
 RENAME TABLE users TO users_old; -- locks: users=EXCLUSIVE ddl: - best: - want: lock-budget
@@ -133,7 +133,7 @@ ALTER TABLE events REMOVE PARTITIONING; -- locks: events=EXCLUSIVE,SHARED_NO_WRI
 ALTER TABLE users PARTITION BY HASH (id) PARTITIONS 4; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 ALTER TABLE events REBUILD PARTITION p1; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: INPLACE SHARED want: lock-budget lock-budget table-rewrite
 -- prep: CREATE TABLE ex (id INT NOT NULL PRIMARY KEY, v INT NOT NULL)
-ALTER TABLE events EXCHANGE PARTITION p0 WITH TABLE ex; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ex=EXCLUSIVE,SHARED_NO_WRITE ddl: - best: unasked want: lock-budget lock-budget lock-budget lock-budget
+ALTER TABLE events EXCHANGE PARTITION p0 WITH TABLE ex; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE? ex=EXCLUSIVE,SHARED_NO_WRITE? ddl: - best: unasked want: lock-budget lock-budget lock-budget? lock-budget?
 
 -- triggers, views, routines
 CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.qty = 1; -- locks: orders=EXCLUSIVE?,SHARED_NO_WRITE? ddl: - best: - want: lock-budget? lock-budget?
