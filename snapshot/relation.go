@@ -24,6 +24,9 @@ type Relation struct {
 	// References lists the keys of the tables that its foreign keys refer to,
 	// where the engine's locks follow them (MySQL).
 	References []string
+	// TableLocks: the storage engine locks the whole table for a statement, and
+	// shows that nowhere (MySQL: MyISAM, Aria, MEMORY).
+	TableLocks bool
 }
 
 // QualifiedName is "schema.name".

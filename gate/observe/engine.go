@@ -60,6 +60,10 @@ type Facts struct {
 	Scans                         []ScanFact
 	LockTimeout, StatementTimeout string
 	InvalidIndexes                []string
+	// Renamed are the tables of the baseline that go by another name from here
+	// on, and whose own name no other table has taken: name now to name then.
+	// Only where names are what relations are booked by (MySQL).
+	Renamed map[string]string
 	// DDL is nil but after an online DDL statement of MySQL; its Lock is told
 	// from the lock windows later.
 	DDL *gate.OnlineDDL

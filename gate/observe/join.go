@@ -16,6 +16,7 @@ type joiner struct {
 	impact        func(mode, kind string, existed bool) lockbudget.Impact
 	rowLocking    func(mode, verb string) bool
 	ids           []statementID
+	facts         []Facts         // parallel to ids
 	named         map[string]bool // tables that some fact names, by key
 }
 
@@ -32,6 +33,25 @@ func (j *joiner) name(table string) string {
 	return r.QualifiedName()
 }
 
+// relation finds what statement n knows an object as. A table that was renamed
+// before it keeps its new name, and is a part of the table it was: who asks for
+// either waits, or fails.
+func (j *joiner) relation(object string, n int) (r snapshot.Relation, existed, known bool) {
+	if r, existed, known = relationOf(object, j.before, j.after); existed || n < 1 || n > len(j.facts) {
+		return r, existed, known
+	}
+	was, ok := j.before[j.facts[n-1].Renamed[object]]
+	if !ok {
+		return r, existed, known
+	}
+	if !known { // it went back to its name, or on to another
+		r = was
+		r.Schema, r.Name, _ = strings.Cut(object, ".")
+	}
+	r.Table, r.Rows, r.Bytes = was.Table, was.Rows, was.Bytes
+	return r, true, true
+}
+
 // windows resolves the recording's lock windows. What is reported of a window's
 // length leaves out the gate's own pauses between two statements: a tool goes
 // straight on, and a hundred statements' boundary looks would add up to a
@@ -42,7 +62,7 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 	o.Locks = []gate.LockWindow{}
 	windows := rec.Windows()
 	for _, w := range windows {
-		r, existed, known := relationOf(w.Object, j.before, j.after)
+		r, existed, known := j.relation(w.Object, w.Statement)
 		if !known || w.Statement >= len(j.ids) || helps(w, windows, rec.Session) {
 			continue
 		}
@@ -62,7 +82,7 @@ func (j *joiner) windows(o *gate.Observation, rec lockbudget.Recording) {
 			lw.HeldDuring = append(lw.HeldDuring, gate.StatementRef{File: later.File, Line: later.Line})
 		}
 		o.Locks = append(o.Locks, lw)
-		if rows, ok := j.rowLocks(o, id, lw); ok {
+		if rows, ok := j.dmlLocks(o, id, r, lw); ok {
 			o.Locks = append(o.Locks, rows)
 		}
 	}
@@ -105,12 +125,22 @@ func deadIndex(r snapshot.Relation, st migration.Statement) bool {
 	return strings.HasSuffix(r.Kind, "index") && st.Facts.Concurrently && (st.Facts.Kind == "REINDEX" || st.Facts.Kind == "DROP INDEX")
 }
 
-// rowLocks derives the window of row locks that DML holds beside its table
-// lock: they are not in the lock table, so all that is known is the time from
-// the statement's start to its COMMIT, an upper bound.
-func (j *joiner) rowLocks(o *gate.Observation, id statementID, lw gate.LockWindow) (gate.LockWindow, bool) {
+// dmlLocks derives the window of what DML holds beside its table lock, and the
+// lock table does not show. Of row locks all that is known is the time from the
+// statement's start to its COMMIT, an upper bound. An engine that knows no row
+// locks keeps everybody from the table while the statement runs, and no longer.
+func (j *joiner) dmlLocks(o *gate.Observation, id statementID, r snapshot.Relation, lw gate.LockWindow) (gate.LockWindow, bool) {
 	run := o.Migrations[id.migration].Apply.Statements[id.statement]
 	verb, _, _ := strings.Cut(run.Tag, " ")
+	writes := strings.HasPrefix(lw.Mode, "SHARED_WRITE")
+	if r.TableLocks && lw.Existing && (writes || j.rowLocking != nil && j.rowLocking(lw.Mode, verb)) {
+		lw.Mode, lw.Witness, lw.Blocks = "table lock", string(lockbudget.ByStatement), lockbudget.BlocksWrites.Strings()
+		if writes && verb != "INSERT" { // which readers pass where the file has no holes
+			lw.Blocks = (lockbudget.BlocksReads | lockbudget.BlocksWrites).Strings()
+		}
+		lw.AtLeastMS, lw.AtMostMS, lw.AtMostAloneMS, lw.HeldDuring = 0, run.DurationMS, run.DurationMS, nil
+		return lw, true
+	}
 	rows := lw.Kind == "table" || lw.Kind == "partitioned table" // its toast and indexes have none of their own
 	if !lw.Existing || !rows || run.Rows == 0 || j.rowLocking == nil || !j.rowLocking(lw.Mode, verb) {
 		return lw, false
@@ -122,8 +152,8 @@ func (j *joiner) rowLocks(o *gate.Observation, id statementID, lw gate.LockWindo
 }
 
 // files books rewrites and scans to the statements that caused them.
-func (j *joiner) files(o *gate.Observation, facts []Facts) {
-	for n, f := range facts {
+func (j *joiner) files(o *gate.Observation) {
+	for n, f := range j.facts {
 		id := j.ids[n]
 		m := &o.Migrations[id.migration]
 		if id.statement >= len(m.Apply.Statements) {
@@ -138,7 +168,7 @@ func (j *joiner) files(o *gate.Observation, facts []Facts) {
 			run.DDL.Rebuild = false
 		}
 		for _, file := range f.Files {
-			r, existed, known := relationOf(file.Object, j.before, j.after)
+			r, existed, known := j.relation(file.Object, n)
 			if !known {
 				continue
 			}
@@ -148,9 +178,9 @@ func (j *joiner) files(o *gate.Observation, facts []Facts) {
 			})
 		}
 		for _, s := range f.Scans {
-			r, existed, known := relationOf(s.Object, j.before, j.after)
+			r, existed, known := j.relation(s.Object, n)
 			if known {
-				run.Scans = append(run.Scans, gate.Scan{Table: j.name(r.Object), Rows: s.Rows, Existing: existed})
+				run.Scans = append(run.Scans, gate.Scan{Table: j.name(r.Table), Rows: s.Rows, Existing: existed})
 			}
 		}
 	}

@@ -66,9 +66,9 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	if err != nil {
 		return fmt.Errorf("read the clone's catalogue: %w", err)
 	}
-	j := joiner{before: before, after: after, impact: lab.Impact, rowLocking: lab.RowLocks, ids: w.ids}
+	j := joiner{before: before, after: after, impact: lab.Impact, rowLocking: lab.RowLocks, ids: w.ids, facts: w.facts}
 	j.windows(o, recording)
-	j.files(o, w.facts)
+	j.files(o)
 	j.tables(o)
 	j.ddlLocks(o)
 	o.Resolution = gate.Resolution{Every: opt.Every, Looks: recording.Looks, MedianGap: recording.MedianGap, MaxGap: recording.MaxGap}

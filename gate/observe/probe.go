@@ -100,7 +100,7 @@ func (j *joiner) levelOf(windows []gate.LockWindow, migration, statement int, d 
 	var others, writes, reads float64
 	exclusive := 0
 	for _, w := range windows {
-		if w.Migration != migration || w.Statement != statement || w.Table != d.Table || w.RowLocks {
+		if w.Migration != migration || w.Statement != statement || w.Table != d.Table && w.Relation != d.Table || w.RowLocks {
 			continue
 		}
 		// Existing or not does not matter here: the server chose the same.

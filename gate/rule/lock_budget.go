@@ -46,7 +46,11 @@ func (h hold) doubt() string {
 	if gap := h.AtMostMS - h.AtLeastMS; gap > 10 && gap > 0.03*h.AtMostMS {
 		s = fmt.Sprintf(" (at least %.0f ms)", math.Floor(h.AtLeastMS))
 	}
-	if h.Relation != h.Table {
+	switch {
+	case h.Relation == h.Table:
+	case h.Kind == "table": // renamed by an earlier statement
+		s += " (by then " + h.Relation + ")"
+	default:
 		s += fmt.Sprintf(" through its %s %s", h.Kind, h.Relation)
 	}
 	return s

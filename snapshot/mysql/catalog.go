@@ -39,7 +39,8 @@ func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.
 		return all, err
 	}
 	in := literals(schemas)
-	rows, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (`+in+`)`)
+	rows, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH,
+		ENGINE IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (`+in+`)`)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +61,7 @@ func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.
 			r.Kind = "sequence"
 		default:
 			tables = append(tables, t)
+			r.TableLocks = row[5] == "1"                 // no transactions, no row locks
 			r.Rows, _ = strconv.ParseInt(row[3], 10, 64) // NULL where the engine does not say
 			r.Bytes, _ = strconv.ParseInt(row[4], 10, 64)
 			if r.Rows < few {

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,6 +22,8 @@ type facts struct {
 	// existing tables were there when the session was opened, perhaps under
 	// another name; created ones map to false.
 	existing map[string]bool
+	// renamed are those that go by another name now, with the name they had.
+	renamed map[string]string
 	// temporary tables of the session hide others of their name.
 	temporary map[string]bool
 	// unset is the lock_wait_timeout that the session began with.
@@ -162,7 +165,7 @@ func (s *Session) Boundary(ctx context.Context) (observe.Facts, error) {
 			f.timeout = now + "s"
 		}
 	}
-	out := observe.Facts{LockTimeout: f.timeout}
+	out := observe.Facts{LockTimeout: f.timeout, Renamed: f.renamed}
 	if !f.watched {
 		return out, nil
 	}
@@ -184,23 +187,30 @@ func (s *Session) Boundary(ctx context.Context) (observe.Facts, error) {
 		}
 	}
 	f.follow(changes, now)
+	out.Renamed = f.renamed
 	return out, nil
 }
 
-// follow takes over the files of now, and with them which tables there were.
+// follow takes over the files of now, and with them which tables there were. A
+// table whose first name another table has now is nobody's any more.
 func (f *facts) follow(c changes, now map[string][]file) {
-	was := map[string]bool{}
+	was, renamed := map[string]bool{}, map[string]string{}
 	for table := range now {
+		first := f.renamed[table]
 		if from, ok := c.from[table]; ok {
 			was[table] = f.existing[from]
+			first = cmp.Or(f.renamed[from], from)
 		} else if _, before := f.files[table]; !before {
 			was[table] = false
+		}
+		if _, replaced := now[first]; first != "" && !replaced && (was[table] || f.existing[table]) {
+			renamed[table] = first
 		}
 	}
 	for table, existed := range was {
 		f.existing[table] = existed
 	}
-	f.files = now
+	f.files, f.renamed = now, renamed
 }
 
 // changes between two listings.

@@ -54,6 +54,12 @@ var (
 		Message: "the script ends with tables locked: the tool's own table was not locked with LOCK TABLES, so it cannot note the version",
 		Hint:    "end the script with UNLOCK TABLES",
 	}
+	xaLeft = gate.Failure{
+		Code: "1399", SQLState: "XAE07",
+		Message: "the script leaves an XA transaction: begun, it refuses the tool's next statement; prepared, it keeps its locks, " +
+			"also when the connection has ended, until somebody sends XA COMMIT or XA ROLLBACK",
+		Hint: "use START TRANSACTION and COMMIT",
+	}
 	// The connection has no default database then, also where the script makes
 	// one of the same name.
 	databaseDropped = gate.Failure{

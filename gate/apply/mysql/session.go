@@ -60,6 +60,9 @@ type Session struct {
 	dropped *migration.Statement
 	// locked: LOCK TABLES is in force.
 	locked bool
+	// xa: an XA transaction is under way or prepared, which no COMMIT, ROLLBACK
+	// or end of the connection ends.
+	xa bool
 	// lost: the server has ended the connection.
 	lost bool
 }
@@ -164,6 +167,8 @@ func (s *Session) succeeded(ctx context.Context, n int, words []token, r observe
 		s.locked = false
 	case starts(words, "USE") && len(words) > 1:
 		s.schema = words[1].name()
+	case starts(words, "XA") && len(words) > 1 && words[1].word != "RECOVER":
+		s.xa = !contains([]string{"COMMIT", "ROLLBACK"}, words[1].word)
 	case drops(words, s.conn.schema):
 		s.dropped, s.schema = st, ""
 	}
@@ -257,6 +262,8 @@ func (s *Session) Commit(ctx context.Context) (observe.Result, error) {
 		r, err := s.leftOpen(ctx, databaseDropped)
 		r.Failure.Line = s.dropped.Line
 		return r, err
+	case s.xa:
+		return s.leftOpen(ctx, xaLeft)
 	case !open && !s.locked:
 		return observe.Result{}, nil
 	case s.locked && s.script.Wrapped:
@@ -302,6 +309,10 @@ func (s *Session) leftOpen(ctx context.Context, why gate.Failure) (observe.Resul
 
 // leave rolls back what is open, and releases LOCK TABLES.
 func (s *Session) leave(ctx context.Context) error {
+	if s.xa { // refuses ROLLBACK, and may refuse all else
+		s.lost = true
+		return nil
+	}
 	if s.conn.inTransaction() {
 		if err := s.tell(ctx, "ROLLBACK"); err != nil {
 			return err
