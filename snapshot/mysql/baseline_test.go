@@ -36,6 +36,10 @@ func TestCloneIsAFreshCopy(t *testing.T) {
 		if _, err := try(t, started(t, l.base.Database()).AdminDSN(), "INSERT INTO app.t VALUES (3)"); err == nil {
 			t.Error("the sealed baseline was written to")
 		}
+		// Up to four servers run at once, also on a small runner.
+		if got := ask(t, l.base.Database().AdminDSN(), "SELECT @@GLOBAL.innodb_buffer_pool_size >> 20"); !slices.Equal(got, []string{"128"}) {
+			t.Errorf("a baseline that is only read has a buffer pool of %v MiB", got)
+		}
 		if err := l.base.Clone(ctx, one.Instance()); err == nil {
 			t.Error("a clone replaced another one")
 		}
