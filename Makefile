@@ -39,7 +39,7 @@ demo: build ## gate a dangerous change and its safe rewrite on a million orders 
 
 .PHONY: prepare
 prepare: ## install what the tests need, where this user may
-	@testdata/install.sh cc postgresql xz mysql mariadb
+	@testdata/install.sh cc postgresql xz mydumper mysql mariadb
 
 .PHONY: test
 test: prepare ## all tests

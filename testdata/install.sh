@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what tests and demonstration need and this machine lacks:
 #
-#   install.sh [cc] [postgresql] [xz] [mysql] [mariadb]
+#   install.sh [cc] [postgresql] [xz] [mydumper] [mysql] [mariadb]
 #
 #   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
 #   postgresql  server and client programs, as packages, without a cluster
 #   xz          to pack an archive as the repositories of prebuilt servers have it
+#   mydumper    to restore what it dumps
 #   mysql       a server, the machine's own or one unpacked beside it from Debian
 #   mariadb     packages (mysql/servers.sh), which installs nothing
 #
@@ -35,6 +36,8 @@ for want in "$@"; do
       have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download them, each version once"); } ;;
     xz)
       command -v xz >/dev/null || { packages+=(xz-utils); without+=("no xz: downloading from a mirror is not tested"); } ;;
+    mydumper)
+      command -v mydumper >/dev/null || { packages+=(mydumper); without+=("no mydumper: restoring its dumps is not tested"); } ;;
     mysql | mariadb)
       if ! "$(dirname "$0")/mysql/servers.sh" --there "$want"; then
         servers+=("$want")
@@ -56,8 +59,10 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 
 unpack() {
-  [ ${#servers[@]} -gt 0 ] || return 0
-  "$(dirname "$0")/mysql/servers.sh" "${servers[@]}" >/dev/null || say "${servers[*]}: tests without a server are skipped, and fail where CI=true"
+  local name
+  for name in ${servers[@]+"${servers[@]}"}; do
+    "$(dirname "$0")/mysql/servers.sh" "$name" >/dev/null || say "no $name server: its tests are skipped, and fail where CI=true"
+  done
 }
 
 if [ ${#packages[@]} = 0 ]; then unpack; exit 0; fi
@@ -77,7 +82,9 @@ if ! apt install --no-install-recommends "${packages[@]}"; then # perhaps for wa
   apt update || say 'apt-get update did not succeed'
   if ! apt install --no-install-recommends "${packages[@]}"; then
     tail -n 15 "$log" >&2
-    for w in "${without[@]}"; do say "$w"; done
+    for p in "${packages[@]}"; do # one that this suite lacks does not cost the others
+      apt install --no-install-recommends "$p" || say "apt-get install $p did not succeed: what needs it is skipped"
+    done
   fi
 fi
 unpack

@@ -52,7 +52,7 @@ func image(t *testing.T, name string) {
 	t.Helper()
 	out, err := exec.Command("docker", "image", "inspect", "--format", "{{.Id}}", name).CombinedOutput()
 	if err != nil {
-		skip(t, fmt.Sprintf("image %s cannot be used (testdata/images/build.sh makes it): %v: %s", name, err, strings.TrimSpace(string(out))))
+		skip(t, fmt.Sprintf("image %s cannot be used (make test-images makes it, and starts an engine where there is none): %v: %s", name, err, strings.TrimSpace(string(out))))
 	}
 }
 

@@ -75,7 +75,7 @@ if [ -n "$bin" ] && [ -z "${DEMO_IMAGE:-}" ]; then
 elif command -v docker >/dev/null && docker info >/dev/null 2>&1 && start_docker; then
   say "A snapshot of an order database, made in a container of $image"
 else
-  die "here is neither a MySQL server nor a container of one: start a Docker engine, or install mysql-server-core and mysql-client-core (Ubuntu) or mysql (brew); on Debian, sudo $top/testdata/install.sh mysql unpacks one"
+  die "here is neither a MySQL server nor a container of one: start a Docker engine, or install mysql-server-core and mysql-client-core (on Ubuntu with -8.0 or -8.4) or mysql (brew); on Debian, sudo $top/testdata/install.sh mysql unpacks one"
 fi
 
 snapshot=orders.sql.gz

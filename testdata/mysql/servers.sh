@@ -76,7 +76,7 @@ unpack() { # NAME: prints the directory of the unpacked server
   # shellcheck disable=SC2064 # now, not then
   trap "rm -rf '$stage'" EXIT
   say "unpacking $name from $(packages_of "$name") of $suite"
-  if ! mmdebstrap --quiet --variant=extract "${apt_options[@]}" --include="$(packages_of "$name")" \
+  if ! mmdebstrap --variant=extract "${apt_options[@]}" --include="$(packages_of "$name")" \
     "$suite" "$stage/all" "$(mirror)" >"$stage/log" 2>&1; then
     tail -n 20 "$stage/log" >&2
     die "mmdebstrap $suite did not succeed"
