@@ -136,7 +136,7 @@ func TestStretches(t *testing.T) {
 			up: "LOCK TABLES small WRITE", facts: func(o *gate.Observation) { mdl(o, 0, "shop.customers", "SHARED_READ_ONLY", 0, 300, 2) },
 			want: []string{`error .* shop\.customers: writes blocked for up to 300 ms, as a relative of shop\.small by a foreign key, budget 200 ms`}},
 		{name: "a relative of what is put together at run time",
-			up: "CREATE PROCEDURE p(t text) BEGIN SET @s = CONCAT('ALTER TABLE ', t, ' FORCE'); PREPARE s FROM @s; EXECUTE s; END;\nCALL p('customers')",
+			up:    "CREATE PROCEDURE p(t text) BEGIN SET @s = CONCAT('ALTER TABLE ', t, ' FORCE'); PREPARE s FROM @s; EXECUTE s; END;\nCALL p('customers')",
 			facts: func(o *gate.Observation) { mdl(o, 1, "shop.customers", "SHARED_NO_WRITE", 0, 300, 2) },
 			want:  []string{`error .* shop\.customers: writes blocked for up to 300 ms, budget 200 ms`}},
 		{name: "a table of the database that goes", up: "DROP DATABASE shop", facts: func(o *gate.Observation) { mdl(o, 0, "shop.customers", "EXCLUSIVE", 0, 300, 1) },
