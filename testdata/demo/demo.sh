@@ -7,7 +7,8 @@
 #   DEMO_ORDERS=1000000   rows in orders
 #   DEMO_KEEP=1           keep the repository and the snapshot, to play with
 #   DEMO_IMAGE=IMAGE      the image that makes the snapshot where this machine
-#                         has no server programs but a Docker engine
+#                         has no server programs but a Docker engine; for
+#                         MySQL it gates, too
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)

@@ -37,7 +37,8 @@ start_local() {
   fi
   run() { (cd "$socket" && ${drop[@]+"${drop[@]}"} "$@"); }
   run "$bin/mysqld" "${options[@]}" --initialize-insecure >/dev/null 2>&1 || { cat "$socket/log" >&2; die 'mysqld --initialize-insecure did not succeed'; }
-  run "$bin/mysqld" "${options[@]}" >/dev/null 2>&1 &
+  # exec: the signal must reach the server, not a shell around it.
+  (cd "$socket" && exec ${drop[@]+"${drop[@]}"} "$bin/mysqld" "${options[@]}") >/dev/null 2>&1 &
   server=$!
   stop_server() { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
   sql() { run "$mysql" --no-defaults -uroot -S "$socket/s" "$@"; }
@@ -49,7 +50,7 @@ start_local() {
 start_docker() {
   id=$(docker run -d --rm -e MYSQL_ALLOW_EMPTY_PASSWORD=1 "$image" --skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-buffer-pool-size=1G) ||
     { [ -z "${DEMO_IMAGE:-}" ] || die "the container of $image did not start"; return 1; }
-  stop_server() { docker rm -f "$id" >/dev/null 2>&1; }
+  stop_server() { docker rm -f -v "$id" >/dev/null 2>&1; }
   sql() { docker exec -i "$id" mysql -uroot -h127.0.0.1 "$@"; }
   dump() { docker exec -i "$id" mysqldump -uroot -h127.0.0.1 "$@"; }
   wait_for ''
@@ -74,6 +75,7 @@ if [ -n "$bin" ] && [ -z "${DEMO_IMAGE:-}" ]; then
   PATH=$bin:$PATH # where the gate finds the server
 elif command -v docker >/dev/null && docker info >/dev/null 2>&1 && start_docker; then
   say "A snapshot of an order database, made in a container of $image"
+  [ -z "${DEMO_IMAGE:-}" ] || export MIGRATION_GATE_IMAGE=$image # what made it can gate it
 else
   die "here is neither a MySQL server nor a container of one: start a Docker engine, or install mysql-server-core and mysql-client-core (on Ubuntu with -8.0 or -8.4) or mysql (brew); on Debian, sudo $top/testdata/install.sh mysql unpacks one"
 fi
@@ -87,4 +89,5 @@ sql -Nse "SELECT CONCAT(RPAD(table_name, 13, ' '), table_rows, ' rows, ', ROUND(
 dump --single-transaction --set-gtid-purged=OFF --routines --triggers --events shop | gzip -1 >"$work/$snapshot"
 stop_server
 stop_server() { :; }
+[ ! -e "$work/server/pid" ] || die 'the server that made the snapshot did not end'
 rm -rf "$work/server"

@@ -34,7 +34,7 @@ start_docker() {
     -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c autovacuum=off -c max_wal_size=8GB -c maintenance_work_mem=256MB) ||
     { [ -z "${DEMO_IMAGE:-}" ] || die "the container of $image did not start"; return 1; }
   as() { docker exec -i -e PGHOST=127.0.0.1 -e PGUSER=demo -e PGDATABASE="${db:-postgres}" "$id" "$@"; }
-  stop_server() { docker rm -f "$id" >/dev/null 2>&1; }
+  stop_server() { docker rm -f -v "$id" >/dev/null 2>&1; }
   local i
   for i in $(seq 120); do as psql -qAtc 'SELECT 1' >/dev/null 2>&1 && return; sleep 0.5; done
   die "the server in the container of $image does not answer"
