@@ -97,6 +97,10 @@ type Finding struct {
 	Evidence map[string]any `json:"evidence,omitempty"`
 	// Fix is SQL (or one sentence) the reader can use for this very statement.
 	Fix string `json:"fix,omitempty"`
+	// Suggestion is what lines Line to EndLine of File should hold instead, with
+	// no line feed at its end: set only where replacing just those lines is the
+	// whole fix.
+	Suggestion string `json:"suggestion,omitempty"`
 	// SQL is the statement's text, for showing.
 	SQL string `json:"sql,omitempty"`
 }

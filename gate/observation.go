@@ -37,7 +37,48 @@ type Observation struct {
 	BaselineColumns map[string][]string `json:"baseline_columns,omitempty"`
 	Resolution      Resolution          `json:"resolution"`
 	Reverse         *Reverse            `json:"reverse,omitempty"` // nil: not walked
-	Phases          []Phase             `json:"phases"`
+	// Tier says what the change was tried on, and so how much the verdict rests on.
+	Tier Tier `json:"tier,omitempty"`
+	// Unmeasured lists what a verdict would rest on and nothing could observe.
+	Unmeasured []Unmeasured `json:"unmeasured,omitempty"`
+	// ConfigChanges are what the change does to the gate's own settings.
+	ConfigChanges []ConfigChange `json:"config_changes,omitempty"`
+	Phases        []Phase        `json:"phases"`
+}
+
+// Tier is how much of a proof was made.
+type Tier string
+
+// Tiers, from the least to the most. A change without migrations has none.
+const (
+	TierStatic Tier = "static" // the files were read, nothing was run
+	TierSchema Tier = "schema" // run on the schema alone: locks are seen, durations mean nothing
+	TierData   Tier = "data"   // run on a restored snapshot, and measured
+)
+
+// Unmeasured is one thing that could not be observed.
+type Unmeasured struct {
+	// What, a few words, lower case: "locks", "durations", "everything but the files".
+	What string `json:"what"`
+	// Why, and the way out, each one clause without a full stop.
+	Why    string `json:"why"`
+	Remedy string `json:"remedy,omitempty"`
+	// Accepted: the configuration provides for it (fork-policy), so that it is
+	// told but does not by itself fail the run.
+	Accepted bool `json:"accepted,omitempty"`
+}
+
+// ConfigChange is one setting of the gate that the change itself alters: a key
+// of the configuration file, or the file of a workflow that runs the gate.
+type ConfigChange struct {
+	File string `json:"file"`           // relative to the repository's top
+	Line int    `json:"line,omitempty"` // of the key in the head's file; 0: the file as a whole
+	Key  string `json:"key,omitempty"`  // "" for the file as a whole
+	// Before and After as text; "" where the key is not given.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// InForce: the head's value already counts in this run.
+	InForce bool `json:"in_force"`
 }
 
 // Engine names the product and the server's version.

@@ -18,7 +18,8 @@
 //	path:""          in the file, relative to the file's own directory
 //	secret:""        may carry a password: never shown, and then refused in argv
 //	key:"roles"      the key in the file, where it is not the flag's name
-//	source:"flag"    where it may be given, where that is not everywhere: "flag" or "flag,env"
+//	source:"flag"    where it may be given, where that is not everywhere: "flag", "flag,env" or "env"
+//	action:"text"    the default in action.yml, where it is not the flag's; "-": no input of the action
 package config
 
 import (
@@ -48,7 +49,10 @@ type Migrations struct {
 // Server says which server the change is tried on, and where it comes from.
 type Server struct {
 	ServerVersion  string   `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
-	Target         string   `default:"auto" values:"auto,container,local,embedded" help:"Where the ephemeral server comes from: a container, server binaries on this machine, or binaries fetched once; auto takes the first that serves the wanted version."`
+	Target         string   `default:"auto" values:"auto,container,local,embedded,server" help:"Where the server comes from: a container, server binaries on this machine, binaries fetched once, or a running server (--database-url); auto takes the first that serves the wanted version."`
+	DatabaseURL    string   `name:"database-url" placeholder:"URL" pattern:"^(postgres|postgresql|mysql|mariadb)://" secret:"" help:"Running server to use, for --target server: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT. Only databases of a random name of ours are made on it, and dropped again."`
+	AllowServer    []string `placeholder:"HOST" sep:"none" help:"Server that may be used although it looks like production, as HOST or HOST:PORT; repeatable."`
+	DenyServer     []string `placeholder:"PATTERN" sep:"none" help:"Servers that are never used, as a glob over HOST:PORT; repeatable."`
 	Image          string   `placeholder:"IMAGE" help:"Container image (default: the official one of the major version)."`
 	EmbeddedURL    string   `name:"embedded-url" placeholder:"URL" pattern:"^https?://" secret:"" help:"Maven repository that server binaries are fetched from, for --target embedded (default: Maven Central)."`
 	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries and prepared data directories are kept (default: the user's cache directory)."`
@@ -100,7 +104,25 @@ type Failing struct {
 
 // Output says what is written where.
 type Output struct {
-	Format []string `default:"text" sep:"none" formats:"text,markdown,json" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
+	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
+	ReportDir string   `placeholder:"DIR" path:"" action:"migration-gate-report" help:"Directory that gets the report in every format: report.txt, report.md, report.json, report.sarif, junit.xml, code-quality.json, report.env."`
+}
+
+// Publishing says what the forge that runs the gate is told.
+type Publishing struct {
+	Publish      string `default:"auto" values:"auto,always,never" help:"Tell the forge: annotations, job summary and outputs, and what is switched on below; auto does under GitHub Actions and GitLab CI, and calls no API under act; always calls it there too."`
+	CommitStatus bool   `help:"Set the commit status migration-gate/verdict (GitHub; statuses: write)."`
+	CheckRun     bool   `help:"Make a check run with all annotations (GitHub; checks: write)."`
+	Comment      string `default:"never" values:"never,on-failure,auto" help:"Keep one comment on the pull or merge request up to date: from the first failure on, or always (GitHub: pull-requests: write; GitLab: a project's token)."`
+	GithubToken  string `name:"github-token" placeholder:"TOKEN" source:"env" secret:"" action:"${{ github.token }}" help:"Token of the GitHub API."`
+	GitlabToken  string `name:"gitlab-token" placeholder:"TOKEN" source:"env" secret:"" action:"-" help:"Token of the GitLab API, with the scope api: CI_JOB_TOKEN cannot write notes."`
+}
+
+// Trust says what an event and a change are trusted with.
+type Trust struct {
+	AllowEvent []string `values:"pull_request_target,workflow_run,issue_comment" placeholder:"EVENT" sep:"none" help:"Event on which a fork's migrations are run although it carries the repository's secrets; repeatable."`
+	ForkPolicy string   `default:"static" values:"static,fail" help:"What becomes of a fork's pull request that gets no snapshot: static proves what can be proven without, and says so; fail refuses it."`
+	ConfigFrom string   `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts; auto is the base's for pull and merge requests, so that a change cannot loosen its own gate, and else the one that is checked out."`
 }
 
 // Lifetime is how long things take and last, and where they live meanwhile.
@@ -132,7 +154,8 @@ func groups() []group {
 		{"Server", []any{Server{}}},
 		{"Locks", []any{Budget{}, Measuring{}}},
 		{"Verdict", []any{Failing{}, Reversing{}, Downs{}}},
-		{"Report", []any{Output{}}},
+		{"Report", []any{Output{}, Publishing{}}},
+		{"Trust", []any{Trust{}}},
 		{"Run", []any{Lifetime{}, Keeping{}}},
 		{"Every command", []any{Global{}}},
 	}

@@ -1,0 +1,69 @@
+// Package ci tells which continuous integration system runs the gate, for
+// which event, and what that says about the change: its base, its head, and
+// whether its author is trusted with secrets.
+//
+// It reads variables and the event's payload, and is otherwise pure: no git,
+// no network, nothing printed. What the facts mean for the run (refusing an
+// event, the fork policy, publishing) is decided by who asks.
+package ci
+
+// Provider is a system that runs the gate.
+type Provider string
+
+// Providers. None is a laptop, or a system that is not known.
+const (
+	None   Provider = ""
+	GitHub Provider = "github"
+	GitLab Provider = "gitlab"
+)
+
+// Run is what the system says of this run. The zero value is a run by hand.
+type Run struct {
+	Provider Provider
+	// Act: nektos/act pretends to be GitHub on somebody's machine.
+	Act bool
+	// Event in the provider's own spelling: "pull_request", "merge_group",
+	// "push", "schedule", …; on GitLab CI_PIPELINE_SOURCE.
+	Event string
+	// Repository is "owner/name"; on GitLab the project's path.
+	Repository string
+	// ProjectID is GitLab's number of the project, "" on GitHub.
+	ProjectID string
+	// APIURL is the root of the REST API ("https://api.github.com",
+	// "https://gitlab.example.com/api/v4"), ServerURL that of pages for people.
+	APIURL, ServerURL string
+	// RunURL is the page of this very run, "" unknown.
+	RunURL string
+	// Head is the commit that a status belongs to: on pull_request the pull
+	// request's head, not the merge commit that is checked out.
+	Head string
+	// Base is where the change starts.
+	Base Base
+	// PullRequest is the number of the pull or merge request; 0: none.
+	PullRequest int
+	// HeadRepository is where the change comes from; Fork: it is not Repository.
+	HeadRepository string
+	Fork           bool
+	// Workflow and Job name what runs, Attempt counts its tries from 1. Matrix
+	// tells apart what a job runs several times, "" where nothing does.
+	Workflow, Job, Matrix string
+	Attempt               int
+}
+
+// Base is what the event knows of the change's base. The zero value leaves the
+// search to git: the merge base with the default branch.
+type Base struct {
+	// MergeOf: HEAD may be a merge that the forge made of this commit into its
+	// base. Where HEAD's second parent is it, the first parent is the base.
+	MergeOf string
+	// Commit is the base, or a commit of its branch to take the merge base with
+	// (it may be stale); "" unknown.
+	Commit string
+	// Exact: Commit is the base itself, not to be replaced by a merge base.
+	Exact bool
+	// Branch the change goes into, by its bare name, for where Commit cannot be
+	// had; "" unknown.
+	Branch string
+	// Reason in a few words, for the report: "the push's previous head".
+	Reason string
+}
