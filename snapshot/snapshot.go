@@ -114,9 +114,14 @@ type Handle struct {
 	// Engine as in Spec; "" means postgres.
 	Engine string `json:"engine,omitempty"`
 	Image  string `json:"image,omitempty"`
+	// User, Params and Prefix as in Target, of a server that somebody else runs.
+	User   string `json:"user,omitempty"`
+	Params string `json:"params,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
 }
 
-// Target is an ephemeral server that this run created and will destroy.
+// Target is an ephemeral server that this run created and will destroy, or its
+// own databases on a server that somebody else runs (kind "server").
 type Target struct {
 	Kind    string
 	Version string // "16.4", as the server says
@@ -129,11 +134,27 @@ type Target struct {
 	Password string
 	Tools    Tools
 	Handle   Handle
-	// Instances is nil where one server holds every database (PostgreSQL).
+	// Instances is nil where one server holds every database (PostgreSQL, and
+	// any server that somebody else runs).
 	Instances Instances
+	// Prefix of every database and account that this run makes, where the server
+	// is somebody else's and holds other things; "" on a server of our own.
+	Prefix string
+	// Params are further parameters of the connection as in a URL's query
+	// ("sslmode=require"), as the user gave them.
+	Params string
+	// Lacks is what the account may not do here, and so what stays unmeasured.
+	Lacks []Lack
 	// Close stops and removes the server. It works on a context of its own
 	// where the caller's is done, and may be called twice.
 	Close func(ctx context.Context) error
+}
+
+// Lack is one thing that cannot be done or seen on a server, and why.
+type Lack struct {
+	What   string // "locks", "a restore by the owner's account", …
+	Why    string // "the account ci may not read performance_schema.metadata_locks"
+	Remedy string // "GRANT SELECT ON performance_schema.* TO ci"
 }
 
 // Tools runs client programs of the server's own version (pg_restore, mysqldump),
