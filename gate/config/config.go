@@ -29,10 +29,11 @@ import (
 
 // Global options belong to every command.
 type Global struct {
-	Config    string `placeholder:"FILE" source:"flag,env" help:"Configuration file (default: .migration-gate.yml at the repository's top, where there is one)."`
-	Verbose   bool   `short:"v" help:"Log what is done and where each setting comes from."`
-	LogFormat string `default:"text" values:"text,json" help:"Format of the log on standard error."`
-	Progress  string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
+	Config     string `placeholder:"FILE" source:"flag,env" help:"Configuration file (default: .migration-gate.yml at the repository's top, where there is one)."`
+	ConfigFrom string `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts: the base's, or the one that is checked out (head); auto takes the base's for pull and merge requests, so that a change cannot loosen its own gate."`
+	Verbose    bool   `short:"v" help:"Log what is done and where each setting comes from."`
+	LogFormat  string `default:"text" values:"text,json" help:"Format of the log on standard error."`
+	Progress   string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
 }
 
 // Migrations say which files are the change.
@@ -105,7 +106,7 @@ type Failing struct {
 // Output says what is written where.
 type Output struct {
 	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
-	ReportDir string   `placeholder:"DIR" path:"" action:"migration-gate-report" help:"Directory that gets the report in every format: report.txt, report.md, report.json, report.sarif, junit.xml, code-quality.json, report.env."`
+	ReportDir string   `placeholder:"DIR" path:"" help:"Directory that gets the report in every format: report.txt, report.md, report.json, report.sarif, junit.xml, code-quality.json, report.env (default: migration-gate-report under GitHub Actions, else none)."`
 }
 
 // Publishing says what the forge that runs the gate is told.
@@ -114,15 +115,14 @@ type Publishing struct {
 	CommitStatus bool   `help:"Set the commit status migration-gate/verdict (GitHub; statuses: write)."`
 	CheckRun     bool   `help:"Make a check run with all annotations (GitHub; checks: write)."`
 	Comment      string `default:"never" values:"never,on-failure,auto" help:"Keep one comment on the pull or merge request up to date: from the first failure on, or always (GitHub: pull-requests: write; GitLab: a project's token)."`
-	GithubToken  string `name:"github-token" placeholder:"TOKEN" source:"env" secret:"" action:"${{ github.token }}" help:"Token of the GitHub API."`
-	GitlabToken  string `name:"gitlab-token" placeholder:"TOKEN" source:"env" secret:"" action:"-" help:"Token of the GitLab API, with the scope api: CI_JOB_TOKEN cannot write notes."`
+	GithubToken  string `hidden:"" name:"github-token" placeholder:"TOKEN" source:"env" secret:"" action:"${{ github.token }}" help:"Token of the GitHub API."`
+	GitlabToken  string `hidden:"" name:"gitlab-token" placeholder:"TOKEN" source:"env" secret:"" action:"-" help:"Token of the GitLab API, with the scope api: CI_JOB_TOKEN cannot write notes."`
 }
 
 // Trust says what an event and a change are trusted with.
 type Trust struct {
 	AllowEvent []string `values:"pull_request_target,workflow_run,issue_comment" placeholder:"EVENT" sep:"none" help:"Event on which a fork's migrations are run although it carries the repository's secrets; repeatable."`
 	ForkPolicy string   `default:"static" values:"static,fail" help:"What becomes of a fork's pull request that gets no snapshot: static proves what can be proven without, and says so; fail refuses it."`
-	ConfigFrom string   `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts; auto is the base's for pull and merge requests, so that a change cannot loosen its own gate, and else the one that is checked out."`
 }
 
 // Lifetime is how long things take and last, and where they live meanwhile.

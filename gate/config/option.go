@@ -53,6 +53,11 @@ type Option struct {
 	Env []string
 	// Key in the configuration file, or "".
 	Key string
+	// EnvOnly: no flag, for what no process list may show.
+	EnvOnly bool
+	// Action is the default in action.yml where it is not the flag's; "-" where
+	// the action has no such input.
+	Action string
 }
 
 // MaxNumber is the greatest number any option takes: in milliseconds, eleven
@@ -98,6 +103,7 @@ func newOption(f *kong.Flag) Option {
 		Name: f.Name, Help: f.Help, Default: f.Default, Type: typeOf(f.Target.Type()),
 		Placeholder: f.PlaceHolder, Pattern: tag.Get("pattern"), BareNumber: tag.Has("number"),
 		Group: groupOf(f.Name), Path: tag.Has("path"), Secret: tag.Has("secret"), WithPath: tag.Has("formats"),
+		EnvOnly: tag.Get("source") == "env", Action: tag.Get("action"),
 	}
 	if f.Short != 0 {
 		o.Short = string(f.Short)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +36,10 @@ var ErrHelp = errors.New("help is wanted")
 // Parser reads command lines for one grammar: a pointer to a struct of kong
 // commands that embed this package's groups.
 type Parser struct {
+	// FileSource decides which content of the configuration file counts; nil
+	// reads what is on the disk.
+	FileSource FileSource
+
 	kong  *kong.Kong
 	opts  []Option
 	rules []string
@@ -51,6 +56,8 @@ type Parsed struct {
 	File   string
 	Tables []gate.TablePolicy
 	Rules  map[string]gate.Severity
+	// Changes are what the change does to the file, where its source compares.
+	Changes []gate.ConfigChange
 	// Given lists the command's options that are not left at their default.
 	Given []Setting
 	// Warnings are not worth failing for: variables that nothing reads.
@@ -221,6 +228,9 @@ func (p *Parser) checkFlag(ctx *kong.Context, flag *kong.Flag) error {
 		if err := o.check(t); err != nil {
 			return &Error{Where: "--" + o.Name, Message: err.Error()}
 		}
+		if o.EnvOnly {
+			return &Error{Where: "--" + o.Name, Message: "every process on this machine could read it there; give it as " + o.Env[0] + " instead"}
+		}
 		if o.Secret && hasPassword(t) {
 			return &Error{Where: "--" + o.Name, Message: "it holds a password, which every process on this machine can read there; give it as " + o.Env[0] + " instead"}
 		}
@@ -230,39 +240,72 @@ func (p *Parser) checkFlag(ctx *kong.Context, flag *kong.Flag) error {
 
 // file finds and reads the configuration file.
 func (p *Parser) file(ctx *kong.Context, env Env, cwd string, out *Parsed) (*file, error) {
-	name, where := "", ""
-	for _, flag := range ctx.Flags() {
-		if flag.Name != "config" {
-			continue
-		}
-		name, _ = ctx.FlagValue(flag).(string)
-		if where = "--config"; name == "" {
-			name, where = env.lookup(p.option("config"))
-		}
-	}
+	name, where := p.early(ctx, env, "config")
 	if name == "" {
 		found, err := findFile(cwd)
-		if err != nil || found == "" {
+		if err != nil {
 			return &file{}, err
 		}
 		name = found
 	} else if !filepath.IsAbs(name) {
 		name = filepath.Join(cwd, name)
 	}
-	data, err := os.ReadFile(name)
+	read := p.FileSource
+	if read == nil {
+		read = func(q FileQuery) (FileAnswer, error) { return FileAnswer{}, ErrNotAsked }
+	}
+	q := FileQuery{Path: cmp.Or(name, filepath.Join(Top(cwd), FileName))}
+	q.Command = p.selected(ctx)
+	q.From, _ = p.early(ctx, env, "config-from")
+	q.Base, _ = p.early(ctx, env, "base")
+	q.Head, _ = p.early(ctx, env, "head")
+	answer, err := read(q)
+	shown, data := shorten(cwd, q.Path), answer.Data
+	switch {
+	case errors.Is(err, ErrNotAsked):
+		if name == "" {
+			return &file{}, nil
+		}
+		data, err = os.ReadFile(name)
+	case err == nil && data == nil && where != "" && answer.After == nil:
+		err = os.ErrNotExist
+	case err == nil && data == nil:
+		out.Changes = p.changes(answer)
+		return &file{}, nil
+	case err == nil && !answer.HeadCounts:
+		shown += " (of the base)"
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist) && where != "":
 		return nil, &Error{Where: where, Message: shorten(cwd, name) + " does not exist"}
 	case err != nil:
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	fp := fileParser{shown: shorten(cwd, name), dir: filepath.Dir(name), cwd: cwd, opts: p.opts, rules: p.rules}
+	fp := fileParser{shown: shown, dir: filepath.Dir(q.Path), cwd: cwd, opts: p.opts, rules: p.rules}
 	f, err := fp.parse(data)
 	if err != nil {
 		return nil, err
 	}
+	out.Changes = p.changes(answer)
 	out.File, out.Tables, out.Rules = fp.shown, f.tables, f.rules
 	return f, nil
+}
+
+// ErrNotAsked is a FileSource's answer where the file on the disk counts, and
+// there is nothing to compare it with.
+var ErrNotAsked = errors.New("the file on the disk counts")
+
+// early reads an option that decides on the file before the file is read: from
+// the flag, where the command has it, or from the environment.
+func (p *Parser) early(ctx *kong.Context, env Env, name string) (value, where string) {
+	for _, path := range ctx.Path {
+		if path.Flag != nil && path.Flag.Name == name {
+			if value, _ = ctx.FlagValue(path.Flag).(string); value != "" {
+				return value, "--" + name
+			}
+		}
+	}
+	return env.lookup(p.option(name))
 }
 
 // texts is the option's value in the environment, a list taken apart, and the

@@ -30,6 +30,10 @@ func Catalogue() []Info {
 // its function, and docs/<id>.md.
 func rules() []rule {
 	return []rule{
+		{id: "not-measured", severity: gate.SeverityError, find: notMeasured,
+			title: "something the verdict would rest on could not be observed"},
+		{id: "gate-config-changed", severity: gate.Warning, find: configChanged,
+			title: "the change alters the gate's own settings"},
 		{id: "checksum-drift", severity: gate.SeverityError, find: checksumDrift,
 			title: "a merged migration was edited, deleted or renamed"},
 		{id: "version-order", severity: gate.SeverityError, find: versionOrder,
