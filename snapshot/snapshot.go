@@ -66,7 +66,7 @@ type Spec struct {
 // Offer is a provisioner's answer: what it would start, or why it cannot.
 type Offer struct {
 	OK      bool
-	Kind    string // "container", "local", "embedded"
+	Kind    string // "container", "local", "embedded", "server"
 	Version string // the server's version, as exact as it is known beforehand
 	// Exact is false where Version is not the major that was wanted.
 	Exact bool
@@ -76,7 +76,12 @@ type Offer struct {
 	// Looked is where nothing was found, for those who expected something there.
 	Looked string
 	// Help is what to install where nothing was found; "" where that is plain.
+	// Of kind "server" it is the whole of the next step.
 	Help string
+	// Lacks is what stays unmeasured on this server, as in Target. Where OK is
+	// false, it is why nothing can be run on it at all: the server is fine and
+	// the account may not make databases. Proofs that need no server still hold.
+	Lacks []Lack
 	// Place is the provisioner's own: an image's name, a directory of binaries.
 	Place string
 }
@@ -114,10 +119,12 @@ type Handle struct {
 	// Engine as in Spec; "" means postgres.
 	Engine string `json:"engine,omitempty"`
 	Image  string `json:"image,omitempty"`
-	// User, Params and Prefix as in Target, of a server that somebody else runs.
-	User   string `json:"user,omitempty"`
-	Params string `json:"params,omitempty"`
-	Prefix string `json:"prefix,omitempty"`
+	// User, Params and Prefix as in Target, of a server that somebody else runs;
+	// Database is the one that its URL names, to get in by.
+	User     string `json:"user,omitempty"`
+	Database string `json:"database,omitempty"`
+	Params   string `json:"params,omitempty"`
+	Prefix   string `json:"prefix,omitempty"`
 }
 
 // Target is an ephemeral server that this run created and will destroy, or its
@@ -139,6 +146,8 @@ type Target struct {
 	Instances Instances
 	// Prefix of every database and account that this run makes, where the server
 	// is somebody else's and holds other things; "" on a server of our own.
+	// Prefix + Home is a database that the provisioner made: it is first to come
+	// and last to go, and is where sessions belong that work on no other.
 	Prefix string
 	// Params are further parameters of the connection as in a URL's query
 	// ("sslmode=require"), as the user gave them.
@@ -149,6 +158,10 @@ type Target struct {
 	// where the caller's is done, and may be called twice.
 	Close func(ctx context.Context) error
 }
+
+// Home is the name, behind a Target's Prefix, of the database by which the
+// reaper knows a run. Nothing else may be called that.
+const Home = "gate"
 
 // Lack is one thing that cannot be done or seen on a server, and why.
 type Lack struct {

@@ -57,26 +57,54 @@ func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Re
 	return fmt.Errorf("run %s: %w", name, cause(ctx, err))
 }
 
-// lookup finds a client program by any of its names: beside the server, else
-// of the very same series anywhere on the machine, else the newest there is
-// that is not older.
+// lookup finds a client program by any of its names, beside the server first.
 func (t *tools) lookup(ctx context.Context, names []string) (string, error) {
-	name := names[0]
-	for _, dir := range t.beside(t.bin) {
+	dirs := t.beside(t.bin)
+	for _, dir := range dirs {
 		for _, n := range names {
 			if hasPrograms(dir, []string{n}) {
 				return filepath.Join(dir, n), nil
 			}
 		}
 	}
+	program, err := t.elsewhere(ctx, t.product, t.release, names)
+	if errors.Is(err, errNowhere) {
+		err = fmt.Errorf("run %s: %w: it is neither in %s nor installed elsewhere", names[0], snapshot.ErrNoTool, strings.Join(dirs, " or "))
+	}
+	return program, err
+}
+
+// errNowhere: no version of a client program is on this machine.
+var errNowhere = errors.New("it is not installed")
+
+// ClientProgram finds a client program of an engine by any of its names, for a
+// server of that version which runs elsewhere: of the very same series, else the
+// newest there is that is not older. In the error's chain is snapshot.ErrNoTool
+// where there is none.
+func ClientProgram(ctx context.Context, opt Options, engine, version string, names []string) (string, error) {
+	p, err := productOf(engine)
+	if err != nil {
+		return "", err
+	}
+	m := &machine{opt: opt}
+	program, err := m.elsewhere(ctx, p, version, names)
+	if errors.Is(err, errNowhere) {
+		err = fmt.Errorf("run %s: %w: %w", names[0], snapshot.ErrNoTool, err)
+	}
+	return program, err
+}
+
+// elsewhere finds a client program anywhere on the machine: of the very same
+// series, else the newest there is that is not older.
+func (m *machine) elsewhere(ctx context.Context, p *product, release string, names []string) (string, error) {
 	var newest []binaries
 	for _, n := range names {
-		found, _, _ := t.find(ctx, t.product, []string{n})
-		best, exact := choose(t.engine, found, t.release)
+		found, _, _ := m.find(ctx, p, []string{n})
+		best, exact := choose(p.engine, found, release)
 		if exact {
 			return filepath.Join(best.dir, n), nil
 		}
-		if len(found) > 0 && compareVersions(found[0].version, t.release) > 0 {
+		if len(found) > 0 && compareVersions(found[0].version, release) > 0 {
 			return filepath.Join(found[0].dir, n), nil
 		}
 		if newest == nil && len(found) > 0 {
@@ -84,9 +112,9 @@ func (t *tools) lookup(ctx context.Context, names []string) (string, error) {
 		}
 	}
 	if newest != nil {
-		return "", fmt.Errorf("run %s: %w: the server is %s %s, the newest one here is %s", name, snapshot.ErrNoTool, t.product.name, t.release, list(newest))
+		return "", fmt.Errorf("run %s: %w: the server is %s %s, the newest one here is %s", names[0], snapshot.ErrNoTool, p.name, release, list(newest))
 	}
-	return "", fmt.Errorf("run %s: %w: it is neither in %s nor installed elsewhere", name, snapshot.ErrNoTool, strings.Join(t.beside(t.bin), " or "))
+	return "", errNowhere
 }
 
 // Share returns a path that the client programs' user can read: the file
