@@ -5,38 +5,70 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // base is what the head is compared with.
 type base struct {
 	id     string
 	reason string
-	// tip is where the reference stands now, "" where that is the base itself.
-	tip string
+	// tip is where the branch that the change goes into stands now, "" where
+	// that is the base itself. branch is its name, where nobody looked yet.
+	tip, branch string
 }
 
 // base finds the commit to compare with: the merge base of the head and the
-// reference named (or the default branch). Comparing with the reference's tip
-// would report what others merged meanwhile as deleted by this change.
-func (r *repo) base(ctx context.Context, opt Options, head string, dirty bool) (base, error) {
-	f := fetcher{repo: r, offline: opt.Offline}
-	ref := opt.Base
-	if ref == "" {
-		var err error
-		if ref, err = r.defaultBranch(ctx, &f); err != nil {
-			return base{}, err
-		}
+// reference named, what the CI's event says, or the merge base with the default
+// branch. Comparing with a branch's tip would report what others merged
+// meanwhile as deleted by this change. dirty is asked only where it matters.
+func (r *repo) base(ctx context.Context, opt Options, head string, dirty func() (bool, error)) (base, error) {
+	f := &fetcher{repo: r, offline: opt.Offline}
+	if opt.Base != "" {
+		return r.namedBase(ctx, f, opt.Base, head)
 	}
-	tip, err := f.commit(ctx, ref)
+	f.ci = opt.CI
+	if b, ok, err := r.eventBase(ctx, f, opt.Head, head); ok || err != nil {
+		return b, err
+	}
+	tip, ref, err := r.goesInto(ctx, f)
 	if err != nil {
 		return base{}, err
 	}
-	if opt.Base == "" && tip == head && r.isBranch(ref, opt.Head, head) {
-		if dirty {
+	onBranch := tip == head && r.isBranch(ref, opt.Head, head)
+	id, err := tip, nil
+	if !onBranch {
+		id, err = f.mergeBase(ctx, tip, head)
+	}
+	switch {
+	case errors.Is(err, errNoMergeBase) && f.ci.Branch == "":
+		return base{}, fmt.Errorf("the head %s and the default branch %s share no history: pass --base REF", short(head), shortRef(ref))
+	case errors.Is(err, errNoMergeBase):
+		return base{}, fmt.Errorf("the head %s and the branch %s share no history: pass --base REF", short(head), shortRef(ref))
+	case err != nil:
+		return base{}, err
+	case id == head && f.ci.Checkout != "" && head != f.ci.MergeOf:
+		return base{}, notCheckedOut(f.ci, head, ref)
+	case onBranch:
+		if is, err := dirty(); err != nil {
+			return base{}, err
+		} else if is {
 			return base{id: head, reason: "the last commit of " + shortRef(ref) + ", against what is not committed yet"}, nil
 		}
-		return r.parent(ctx, &f, head, ref)
+		return r.parent(ctx, f, head, ref)
+	}
+	if f.ci.Stale && id != tip {
+		id = r.newer(ctx, id, f.ci.Commit, head)
+	}
+	if id == tip {
+		return base{id: id, reason: because(shortRef(ref), f.ci.Reason)}, nil
+	}
+	return base{id: id, reason: because("merge base with "+shortRef(ref), f.ci.Reason), tip: tip}, nil
+}
+
+// namedBase takes the reference at its word.
+func (r *repo) namedBase(ctx context.Context, f *fetcher, ref, head string) (base, error) {
+	tip, err := f.commit(ctx, ref)
+	if err != nil {
+		return base{}, err
 	}
 	id, err := f.mergeBase(ctx, tip, head)
 	switch {
@@ -44,14 +76,41 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty bool) (
 		return base{id: id, reason: shortRef(ref)}, nil
 	case err == nil:
 		return base{id: id, reason: "merge base with " + shortRef(ref), tip: tip}, nil
-	case errors.Is(err, errNoMergeBase) && opt.Base != "":
+	case errors.Is(err, errNoMergeBase):
 		// Named in so many words, and no history to argue with.
 		return base{id: tip, reason: shortRef(ref) + ", which shares no known history with the head"}, nil
-	case errors.Is(err, errNoMergeBase):
-		return base{}, fmt.Errorf("the head %s and the default branch %s share no history: pass --base REF", short(head), shortRef(ref))
-	default:
-		return base{}, err
 	}
+	return base{}, err
+}
+
+// goesInto finds the branch the change goes into: the event's, else the
+// default branch. It returns its tip and the name it was found by.
+func (r *repo) goesInto(ctx context.Context, f *fetcher) (tip, ref string, err error) {
+	if f.ci.Branch == "" {
+		if ref, err = r.defaultBranch(ctx, f); err != nil {
+			return "", "", err
+		}
+		tip, err = f.commit(ctx, ref)
+		return tip, ref, err
+	}
+	tip, ref, err = f.branch(ctx, f.ci.Branch)
+	if err != nil && f.ci.Stale {
+		// The branch as the event had it: an older base, which can only show
+		// more than the change.
+		if id, err := f.commit(ctx, f.ci.Commit); err == nil {
+			r.log.Warn("take the base branch as the event had it", "branch", f.ci.Branch, "commit", short(id))
+			return id, f.ci.Branch + " as the event had it", nil
+		}
+	}
+	return tip, ref, err
+}
+
+// because adds the event's words to a name that git knows.
+func because(name, reason string) string {
+	if reason == "" {
+		return name
+	}
+	return name + " (" + reason + ")"
 }
 
 // isBranch tells whether the head is the default branch itself, and not one
@@ -67,22 +126,17 @@ func (r *repo) isBranch(ref, named, head string) bool {
 
 // parent takes what the last push to the default branch was made on.
 func (r *repo) parent(ctx context.Context, f *fetcher, head, ref string) (base, error) {
-	// The commit object lists its parents in a shallow clone too, where the
-	// name HEAD^1 does not resolve.
-	out, err := r.run(ctx, "cat-file", "-p", head)
+	parents, err := r.parents(ctx, head)
 	if err != nil {
-		return base{}, fmt.Errorf("read commit %s: %w", short(head), err)
+		return base{}, err
 	}
-	header, _, _ := strings.Cut(string(out), "\n\n")
-	for line := range strings.SplitSeq(header, "\n") {
-		if id, ok := strings.CutPrefix(line, "parent "); ok {
-			if _, err := f.commit(ctx, id); err != nil {
-				return base{}, err
-			}
-			return base{id: id, reason: "first parent of the last commit of " + shortRef(ref) + ", which is checked out"}, nil
+	if len(parents) > 0 {
+		if _, err := f.commit(ctx, parents[0]); err != nil {
+			return base{}, err
 		}
+		return base{id: parents[0], reason: "first parent of the last commit of " + shortRef(ref) + ", which is checked out"}, nil
 	}
-	out, err = r.pipe(ctx, strings.NewReader(""), "hash-object", "-t", "tree", "--stdin")
+	out, err := r.pipe(ctx, strings.NewReader(""), "hash-object", "-t", "tree", "--stdin")
 	if err != nil {
 		return base{}, fmt.Errorf("make an empty tree: %w", err)
 	}
@@ -147,148 +201,4 @@ func shortRef(ref string) string {
 		}
 	}
 	return ref
-}
-
-var errNoMergeBase = errors.New("no merge base")
-
-// fetcher gets what a shallow clone lacks, and only that.
-type fetcher struct {
-	*repo
-	offline bool
-	remote  string
-}
-
-// commit resolves a name, fetching it where the clone lacks it.
-func (f *fetcher) commit(ctx context.Context, name string) (string, error) {
-	id, err := f.repo.commit(ctx, name)
-	if err == nil || !errors.Is(err, errNoCommit) {
-		return id, err
-	}
-	// A branch of the remote may be named without the remote, as in a pull
-	// request's base, and be here only under the remote's name.
-	remote := f.remoteName(ctx)
-	if remote != "" {
-		if id, err := f.repo.commit(ctx, "refs/remotes/"+remote+"/"+name); err == nil {
-			return id, nil
-		}
-	}
-	if remote == "" || f.offline {
-		return "", f.missing(name, nil)
-	}
-	wanted := strings.TrimPrefix(strings.TrimPrefix(name, "refs/remotes/"+remote+"/"), remote+"/")
-	depth := []string{}
-	if f.shallow {
-		depth = append(depth, "--depth=1")
-	}
-	if err := f.fetch(ctx, append(depth, "--end-of-options", remote, wanted)...); err != nil {
-		return "", f.missing(name, err)
-	}
-	if id, err = f.repo.commit(ctx, "FETCH_HEAD"); err != nil {
-		return "", f.missing(name, err)
-	}
-	return id, nil
-}
-
-// mergeBase finds where two commits part, deepening a shallow clone in steps
-// until their histories meet.
-func (f *fetcher) mergeBase(ctx context.Context, tip, head string) (string, error) {
-	for _, step := range []string{"", "--deepen=50", "--deepen=500", "--unshallow"} {
-		if step != "" {
-			if !f.shallow {
-				return "", errNoMergeBase
-			}
-			remote := f.remoteName(ctx)
-			if remote == "" || f.offline {
-				return "", f.missing(tip, nil)
-			}
-			// The two commits by name keep the fetch small; a head that was
-			// never pushed is unknown there, and then the branches go.
-			err := f.fetch(ctx, step, "--end-of-options", remote, tip, head)
-			if err != nil {
-				err = f.fetch(ctx, step, "--end-of-options", remote)
-			}
-			if err != nil {
-				return "", f.missing(tip, err)
-			}
-			if out, err := f.run(ctx, "rev-parse", "--is-shallow-repository"); err == nil {
-				f.shallow = strings.TrimSpace(string(out)) == "true"
-			}
-		}
-		out, err := f.run(ctx, "merge-base", tip, head)
-		if err == nil {
-			return strings.TrimSpace(string(out)), nil
-		}
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-	}
-	return "", errNoMergeBase
-}
-
-// remoteHead asks the remote for its default branch and fetches its tip.
-func (f *fetcher) remoteHead(ctx context.Context) (string, error) {
-	remote := f.remoteName(ctx)
-	if remote == "" || f.offline {
-		return "", nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	out, err := f.run(ctx, "ls-remote", "--symref", "--end-of-options", remote, "HEAD")
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.SplitSeq(string(out), "\n") {
-		if name, ok := strings.CutPrefix(line, "ref: refs/heads/"); ok {
-			name, _, _ = strings.Cut(name, "\t")
-			return "refs/remotes/" + remote + "/" + name, nil
-		}
-	}
-	return "", nil
-}
-
-// remoteName is origin, or the only remote there is.
-func (f *fetcher) remoteName(ctx context.Context) string {
-	if f.remote != "" {
-		return f.remote
-	}
-	out, err := f.run(ctx, "remote")
-	if err != nil {
-		return ""
-	}
-	names := strings.Fields(string(out))
-	for _, n := range names {
-		if n == "origin" {
-			f.remote = n
-		}
-	}
-	if f.remote == "" && len(names) == 1 {
-		f.remote = names[0]
-	}
-	return f.remote
-}
-
-// fetchTimeout bounds one exchange with the remote: longer than a slow network
-// takes for a commit, shorter than a job's patience.
-const fetchTimeout = 2 * time.Minute
-
-func (f *fetcher) fetch(ctx context.Context, args ...string) error {
-	f.log.Info("fetch what this clone lacks", "git", "fetch "+strings.Join(args, " "))
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	_, err := f.run(ctx, append([]string{"fetch", "--quiet", "--no-tags", "--no-recurse-submodules"}, args...)...)
-	return err
-}
-
-// missing says what to do about a commit that is not here.
-func (f *fetcher) missing(name string, cause error) error {
-	what := "the base " + shortRef(name) + " is not in this clone"
-	remedy := "check its name, or pass another --base REF"
-	if f.shallow {
-		what = "the base " + shortRef(name) + " is not in this shallow clone"
-		remedy = "run `git fetch --unshallow`, or check out with the whole history (`fetch-depth: 0`, `GIT_DEPTH: 0`)"
-	}
-	if cause != nil {
-		return fmt.Errorf("%s, and cannot be fetched: %s: %w", what, remedy, cause)
-	}
-	return fmt.Errorf("%s: %s", what, remedy)
 }

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/ci"
 	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	// Base is compared by its merge base with the head; "" finds the default
 	// branch. Head "" is the working tree, with what is not committed yet.
 	Base, Head string
+	// CI is what the event knows of the base, for where Base is "".
+	CI ci.Base
 	// Dialect and SQLMode as in migration.Options.
 	Dialect migration.Dialect
 	SQLMode string
@@ -119,7 +122,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 			return nil, err
 		}
 	}
-	b, err := repo.base(ctx, opt, head, c.Dirty)
+	b, err := repo.base(ctx, opt, head, func() (bool, error) { return c.Dirty, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +152,11 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 	if err := c.fill(opt, baseTree, headTree); err != nil {
 		return c, err
 	}
-	if b.tip != "" && !c.Nothing() {
-		c.Ahead, err = c.ahead(ctx, repo, opt, b.tip)
+	if c.Nothing() {
+		return c, nil
+	}
+	if tip := (&fetcher{repo: repo, offline: opt.Offline}).ahead(ctx, b); tip != "" {
+		c.Ahead, err = c.ahead(ctx, repo, opt, tip)
 	}
 	return c, err
 }

@@ -103,6 +103,10 @@ func (r *repo) pipe(ctx context.Context, stdin io.Reader, args ...string) ([]byt
 		"-c", "core.fsmonitor=false", // would run a program that the checkout names
 		"-c", "core.quotePath=false",
 		"-c", "gc.auto=0", "-c", "maintenance.auto=false",
+		// What is fetched stays a pack: as loose objects it would leave
+		// directories of ours, perhaps root's, that the checkout's owner cannot
+		// write to.
+		"-c", "fetch.unpackLimit=1",
 		"--no-optional-locks", // a reader must not fight the user's own git
 		"--literal-pathspecs", // a directory may be called ":(top)*"
 	}, args...)

@@ -35,15 +35,22 @@ type Run struct {
 	// RunURL is the page of this very run, "" unknown.
 	RunURL string
 	// Head is the commit that a status belongs to: on pull_request the pull
-	// request's head, not the merge commit that is checked out.
+	// request's head, not the merge commit that is checked out. "" where the
+	// event does not say (a comment on a pull request names its number only).
 	Head string
 	// Base is where the change starts.
 	Base Base
 	// PullRequest is the number of the pull or merge request; 0: none.
 	PullRequest int
-	// HeadRepository is where the change comes from; Fork: it is not Repository.
+	// HeadRepository is where the change comes from, "" unknown. Fork: it is not
+	// Repository, or the event cannot tell and could be about a fork.
 	HeadRepository string
 	Fork           bool
+	// InFork: the run belongs to the fork (GitLab), with its variables and not
+	// the project's own.
+	InFork bool
+	// Actor is the account whose doing the event is: "dependabot[bot]".
+	Actor string
 	// Workflow and Job name what runs, Attempt counts its tries from 1. Matrix
 	// tells apart what a job runs several times, "" where nothing does.
 	Workflow, Job, Matrix string
@@ -53,17 +60,25 @@ type Run struct {
 // Base is what the event knows of the change's base. The zero value leaves the
 // search to git: the merge base with the default branch.
 type Base struct {
+	// Provider whose checkout it is, for the advice when a commit is missing.
+	Provider Provider
 	// MergeOf: HEAD may be a merge that the forge made of this commit into its
 	// base. Where HEAD's second parent is it, the first parent is the base.
 	MergeOf string
-	// Commit is the base, or a commit of its branch to take the merge base with
-	// (it may be stale); "" unknown.
+	// Commit is the base, or a commit to take the merge base with; "" unknown.
 	Commit string
 	// Exact: Commit is the base itself, not to be replaced by a merge base.
 	Exact bool
+	// Stale: Commit is where Branch was once (GitHub does not keep a pull
+	// request's base.sha up to date), so Branch is asked first.
+	Stale bool
 	// Branch the change goes into, by its bare name, for where Commit cannot be
-	// had; "" unknown.
+	// had or is stale; "" unknown.
 	Branch string
+	// Checkout is the ref that holds the change, where the event's own checkout
+	// is the branch without it. A HEAD that is part of the branch is then an
+	// error: the change is not there, and "nothing changed" would be untrue.
+	Checkout string
 	// Reason in a few words, for the report: "the push's previous head".
 	Reason string
 }
