@@ -9,6 +9,7 @@ SHELL := /usr/bin/env bash
 
 BIN         := bin/migration-gate
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test, and anything more for `go test` (ARGS='-run Foo -v').
 PKG  ?= ./... ./testdata/summary
 ARGS ?=
@@ -50,13 +51,18 @@ test: prepare ## all tests
 test-images: ## the container tests, on images built here from Debian packages
 	@testdata/images/test.sh $(ARGS)
 
+.PHONY: act
+act: image ## the example workflow under nektos/act: a pull request that fails, and one that passes
+	@testdata/act/act.sh
+
 .PHONY: lint
-lint: ## gofmt, vet and staticcheck, with cgo and without
+lint: ## gofmt, vet, staticcheck and actionlint
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
 	go vet ./... ./testdata/summary
 	CGO_ENABLED=0 go vet ./gate/migration/...
 	go run $(STATICCHECK) ./... ./testdata/summary
+	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml testdata/act/migrations.yml
 
 .PHONY: fmt
 fmt: ## gofmt -w

@@ -6,6 +6,7 @@
 #   ENGINE=postgres       or mysql
 #   DEMO_ORDERS=1000000   rows in orders
 #   DEMO_KEEP=1           keep the repository and the snapshot, to play with
+#   DEMO_INTO=DIR         only make the two there, and gate nothing
 #   DEMO_IMAGE=IMAGE      the image that makes the snapshot where this machine
 #                         has no server programs but a Docker engine; for
 #                         MySQL it gates, too
@@ -21,14 +22,21 @@ die() { printf 'demo: %s\n' "$*" >&2; exit 2; }
 [ -f "$here/$engine.sh" ] || die "ENGINE=$engine is none of postgres, mysql"
 
 # 0711: the server's account goes through it, and reads only what is its own.
-work=$(mktemp -d "${TMPDIR:-/tmp}/mg-demo.XXXXXX")
+if [ -n "${DEMO_INTO:-}" ]; then
+  mkdir -p "$DEMO_INTO"
+  work=$(cd "$DEMO_INTO" && pwd)
+else
+  work=$(mktemp -d "${TMPDIR:-/tmp}/mg-demo.XXXXXX")
+fi
 chmod 711 "$work"
 stop_server() { :; }
 cleanup() {
   local code=$?
   trap - EXIT INT TERM HUP
   stop_server || true
-  if [ -n "${DEMO_KEEP:-}" ]; then
+  if [ -n "${DEMO_INTO:-}" ]; then
+    :
+  elif [ -n "${DEMO_KEEP:-}" ]; then
     printf '\nkept: %s (the repository: cd %s/shop; the snapshot: ../%s)\n' "$work" "$work" "${snapshot:-}" >&2
   else
     rm -rf "$work"
@@ -59,6 +67,8 @@ for branch in dangerous safe; do
   cp "$here/$engine/$branch"/*.sql "$shop/migrations"
   git add -A && git commit -q -m 'Wider totals, a channel, payments that reference orders'
 done
+
+[ -z "${DEMO_INTO:-}" ] || exit 0
 
 # --- the gate ----------------------------------------------------------------
 
