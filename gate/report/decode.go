@@ -42,7 +42,7 @@ func Decode(rd io.Reader) (gate.Report, error) {
 		}
 		r.Findings = append(r.Findings, gate.Finding{
 			Rule: f.Rule, Severity: f.Severity, File: f.File, Line: f.Line, EndLine: f.EndLine, Column: f.Column,
-			Message: f.Message, Evidence: ev, Fix: f.Fix, SQL: f.SQL,
+			Message: f.Message, Evidence: ev, Fix: f.Fix, Suggestion: f.Suggestion, SQL: f.SQL,
 		})
 	}
 	if d.Observation != nil {
@@ -58,6 +58,7 @@ func (d *document) observation() gate.Observation {
 	o := gate.Observation{
 		SchemaVersion: gate.ObservationVersion,
 		Engine:        d.Engine, Target: d.Target, Snapshot: d.Snapshot, Base: d.Base, Head: d.Head, Phases: d.Phases,
+		Tier: d.Tier, Unmeasured: d.Unmeasured, ConfigChanges: d.ConfigChanges,
 		Resolution: gate.Resolution{
 			Every: fromMS(d.Resolution.EveryMS), Looks: d.Resolution.Looks,
 			MedianGap: fromMS(d.Resolution.MedianGapMS), MaxGap: fromMS(d.Resolution.MaxGapMS),

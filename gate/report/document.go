@@ -18,6 +18,7 @@ type document struct {
 	SchemaVersion string              `json:"schema_version"`
 	Verdict       gate.Verdict        `json:"verdict"`
 	Reason        string              `json:"reason"`
+	Tier          gate.Tier           `json:"tier"`
 	Counts        counts              `json:"counts"`
 	Durations     string              `json:"durations"`
 	Engine        gate.Engine         `json:"engine"`
@@ -28,6 +29,8 @@ type document struct {
 	Migrations    []migrationDoc      `json:"migrations"`
 	Locks         []lockDoc           `json:"locks"`
 	Findings      []findingDoc        `json:"findings"`
+	Unmeasured    []gate.Unmeasured   `json:"unmeasured"`
+	ConfigChanges []gate.ConfigChange `json:"config_changes"`
 	Phases        []gate.Phase        `json:"phases"`
 	Resolution    resolutionDoc       `json:"resolution"`
 	Policy        *policyDoc          `json:"policy"`
@@ -125,7 +128,9 @@ type findingDoc struct {
 	Message  string         `json:"message"`
 	Evidence map[string]any `json:"evidence"`
 	Fix      string         `json:"fix"`
-	SQL      string         `json:"sql,omitempty"`
+	// Suggestion is what the finding's lines should hold instead.
+	Suggestion string `json:"suggestion,omitempty"`
+	SQL        string `json:"sql,omitempty"`
 }
 
 type resolutionDoc struct {
@@ -149,6 +154,7 @@ func newDocument(r gate.Report) (*document, error) {
 		SchemaVersion: SchemaVersion,
 		Verdict:       r.Verdict,
 		Reason:        r.Reason,
+		Tier:          obs.Tier,
 		Counts:        count(r.Findings),
 		Durations:     durations(obs),
 		Engine:        obs.Engine,
@@ -159,6 +165,8 @@ func newDocument(r gate.Report) (*document, error) {
 		Migrations:    make([]migrationDoc, 0, len(obs.Migrations)),
 		Locks:         lockDocs(obs, r.Policy),
 		Findings:      findings,
+		Unmeasured:    append([]gate.Unmeasured{}, obs.Unmeasured...),
+		ConfigChanges: append([]gate.ConfigChange{}, obs.ConfigChanges...),
 		Phases:        append([]gate.Phase{}, obs.Phases...),
 		Resolution: resolutionDoc{
 			EveryMS: ms(obs.Resolution.Every), Looks: obs.Resolution.Looks,

@@ -14,17 +14,27 @@ import (
 	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
-// encode writes the document indented. Runes that a terminal obeys or a
-// reader cannot see are escaped, which JSON allows without losing them.
-func (d *document) encode() ([]byte, error) {
+func (d *document) encode() ([]byte, error) { return encodeJSON(d) }
+
+// encodeJSON writes v indented. Runes that a terminal obeys or a reader cannot
+// see are escaped, which JSON allows without losing them; so is what a runner
+// would take for a command when the report goes to its log.
+func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(d); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return escapeInvisible(b.Bytes()), nil
+	return escapeCommands(escapeInvisible(b.Bytes())), nil
+}
+
+// escapeCommands hides the runner's older command syntax, "##[name]", which it
+// finds anywhere in a line (actions/runner, ActionCommand.TryParse); "::name::"
+// counts at a line's start only, where JSON has its own marks.
+func escapeCommands(raw []byte) []byte {
+	return bytes.ReplaceAll(raw, []byte("##["), []byte(`#\u0023[`))
 }
 
 // escapeInvisible rewrites invisible runes beyond ASCII as \uXXXX. Outside
@@ -135,7 +145,7 @@ func findingDocs(fs []gate.Finding) ([]findingDoc, error) {
 		}
 		docs = append(docs, findingDoc{
 			Rule: f.Rule, Severity: f.Severity, File: f.File, Line: f.Line, EndLine: f.EndLine, Column: f.Column,
-			Message: f.Message, Evidence: ev, Fix: f.Fix, SQL: f.SQL,
+			Message: f.Message, Evidence: ev, Fix: f.Fix, Suggestion: f.Suggestion, SQL: f.SQL,
 		})
 	}
 	return docs, nil

@@ -32,6 +32,8 @@ func crafted() map[string]gate.Report {
 		"forward-only": forwardOnly(),
 		"waiting":      waiting(),
 		"row-locks":    rowLocks(),
+		"static":       static(),
+		"own-gate":     ownGate(),
 		"huge":         huge(),
 	}
 	maps.Copy(all, mysqlReports())
@@ -61,7 +63,7 @@ func base() gate.Observation {
 			Ledger:   "public.schema_migrations",
 		},
 		Base: "0f3a5d1c7b9e2846a0d1f3c5b7e92846a0d1f3c5", Head: "b77e1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b",
-		Dir: "migrations", Layout: "golang-migrate",
+		Dir: "migrations", Layout: "golang-migrate", Tier: gate.TierData,
 		Tables: map[string]gate.Table{
 			"public.orders":      table(1_200_000, 152_000_000),
 			"public.order_lines": table(4_000_000, 310_000_000),
@@ -210,13 +212,47 @@ func passing() gate.Report {
 func noSnapshot() gate.Report {
 	r := passing()
 	o := &r.Observation
-	o.Snapshot = nil
+	o.Snapshot, o.Tier = nil, gate.TierSchema
 	o.Tables = map[string]gate.Table{"public.orders": table(0, 0), "public.order_lines": table(0, 0)}
 	o.Phases = []gate.Phase{{Name: "baseline", MS: 412}, {Name: "apply", MS: 31}, {Name: "reverse", MS: 18}}
 	r.Findings = []gate.Finding{{
 		Rule: "down-missing", Severity: gate.Notice, File: "migrations/000002_add_total_new.up.sql",
 		Message: "000002 has no down script, so it is taken as forward-only", Evidence: map[string]any{"version": "000002"},
 	}}
+	return r
+}
+
+// static is a fork's pull request, which gets neither snapshot nor server.
+func static() gate.Report {
+	o := base()
+	o.Engine.Version, o.Target, o.Snapshot, o.Tables, o.Resolution = "", gate.TargetFacts{}, nil, nil, gate.Resolution{}
+	o.Phases = []gate.Phase{{Name: "detect", MS: 24}}
+	o.Tier = gate.TierStatic
+	o.Unmeasured = []gate.Unmeasured{{
+		What: "everything but the files", Why: "a fork's pull request gets no snapshot",
+		Remedy: "a maintainer can run the gate on a branch of this repository", Accepted: true,
+	}}
+	o.Migrations = []gate.Migration{mig("000002", "widen_total", script(widenFile, st(3, widenSQL)))}
+	o.Files = []gate.FileChange{{Path: widenFile, Status: "added", Version: "000002"}}
+	return gate.Report{Verdict: gate.Pass, Policy: policy(), Observation: o, Findings: []gate.Finding{{
+		Rule: "not-measured", Severity: gate.Warning, File: widenFile, Message: "not measured: everything but the files: a fork's pull request gets no snapshot",
+		Evidence: map[string]any{"what": "everything but the files", "why": "a fork's pull request gets no snapshot", "accepted": true},
+		Fix:      "a maintainer can run the gate on a branch of this repository",
+	}}}
+}
+
+// ownGate alters what it is judged by, where the rules on that are off.
+func ownGate() gate.Report {
+	r := passing()
+	r.Observation.Unmeasured = []gate.Unmeasured{
+		{What: "waits for locks", Why: "the role may not read pg_stat_activity", Remedy: "GRANT pg_read_all_stats to it"},
+		{What: "temporary files", Why: "the role is no superuser"},
+	}
+	r.Observation.ConfigChanges = []gate.ConfigChange{
+		{File: ".migration-gate.yml", Line: 4, Key: "max-exclusive-ms", Before: "200", After: "5000"},
+		{File: ".migration-gate.yml", Line: 9, Key: "rules.table-rewrite", After: "off", InForce: true},
+		{File: ".github/workflows/gate.yml", InForce: true},
+	}
 	return r
 }
 

@@ -16,6 +16,9 @@ type fact struct{ name, value string }
 func (m *model) ground() []fact {
 	o := m.obs
 	var fs []fact
+	if p := proven(o.Tier); p != "" {
+		fs = append(fs, fact{"proven", p})
+	}
 	if o.Engine.Version != "" {
 		where := oneLine(o.Target.Kind)
 		if o.Target.Detail != "" {
@@ -54,7 +57,7 @@ func (m *model) ground() []fact {
 		v += ": " + plural(int64(len(o.Migrations)), "migration") + ", " + plural(int64(len(m.statements)), "statement")
 		fs = append(fs, fact{"change", v})
 	}
-	if len(m.statements) > 0 && hasLimits(m.r.Policy) {
+	if len(m.statements) > 0 && hasLimits(m.r.Policy) && o.Tier != gate.TierStatic {
 		p := m.r.Policy
 		v := "reads blocked at most " + duration(exactMS(p.MaxExclusive)) + ", writes " + duration(exactMS(p.MaxWriteBlock))
 		if n := len(p.Tables); n > 0 {
@@ -83,14 +86,17 @@ func (m *model) ground() []fact {
 			fs = append(fs, fact{"not seen", "waits for a lock: MariaDB shows only those that are granted"})
 		}
 	}
+	if own := m.ownGate(); own != "" {
+		fs = append(fs, fact{"own gate", own})
+	}
 	return fs
 }
 
 // caveats are said loudly, right under the verdict.
 func (m *model) caveats() []string {
-	var cs []string
+	cs := m.unmeasured()
 	if !slices.ContainsFunc(m.statements, func(s statement) bool { return s.ran() }) {
-		return nil
+		return cs
 	}
 	yes, no := measuredWindows(m.obs)
 	if m.obs.Snapshot == nil {
@@ -103,7 +109,7 @@ func (m *model) caveats() []string {
 		}
 		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))
 	}
-	if no > 0 {
+	if no > 0 && !m.durationsUnmeasured() {
 		c := fmt.Sprintf("NOT MEASURED: %s on empty tables; a short one there says nothing about production", plural(int64(no), "lock window"))
 		if yes+no > 1 {
 			c = fmt.Sprintf("NOT MEASURED: %s of %s are on empty tables; short ones there say nothing about production", number(int64(no)), plural(int64(yes+no), "lock window"))

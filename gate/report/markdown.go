@@ -2,42 +2,108 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 )
 
-// markdownLimit is the most that Render writes: forges cut or refuse comments
-// beyond 65,536 characters, and a publisher adds a little of its own.
+// markdownLimit is the most that Render writes unless told otherwise: forges
+// cut or refuse comments beyond 65,536 characters, and a publisher adds a
+// little of its own.
 const markdownLimit = 60_000
 
-// Shares of the limit that a section may fill, so that one long list does
-// not push all others out. What is left goes to the details of findings.
+// Shares of the usual limit that a section may fill, so that one long list
+// does not push all others out; they grow with the limit. What is left goes to
+// the details of findings.
 const (
 	shareFindings   = 14_000
 	shareLocks      = 7_000
 	shareGantt      = 6_000
 	shareStatements = 9_000
 	shareLeftovers  = 5_000
+	shareOwnGate    = 3_000
 	shareFooter     = 1_000 // the last line and notices of cuts
 )
 
 type markdown struct {
 	*model
-	b *bytes.Buffer
+	b     *bytes.Buffer
+	limit int
 }
 
-func renderMarkdown(m *model, b *bytes.Buffer) {
-	md := &markdown{m, b}
-	md.head()
-	md.findingsTable()
-	md.locks()
-	md.gantt()
-	md.statementTable()
-	md.reverse()
-	md.details()
-	fmt.Fprintf(b, "\n%s\n", mdText(clip(m.lastLine(), 600, m.glyph.ellipsis)))
+// Section is a part of the Markdown report that can be left out as a whole.
+type Section struct {
+	// Title in a few words, for saying what was left out.
+	Title string
+	// Markdown with the line feeds around it: joined, sections are the report.
+	Markdown string
+}
+
+// Sections is the Markdown report cut where its parts begin, for publishers
+// that have to keep to a limit of their own. The first one holds the verdict
+// and what it rests on, the second the findings where there are any. Parts that
+// have nothing to say are not there.
+func Sections(r gate.Report, opt Options) ([]Section, error) {
+	doc, err := newDocument(r)
+	if err != nil {
+		return nil, fmt.Errorf("render markdown report: %w", err)
+	}
+	var sections []Section
+	_, err = withModel(doc, opt, func(m *model, b *bytes.Buffer) error {
+		sections = writeMarkdown(m, b)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render markdown report: %w", err)
+	}
+	return sections, nil
+}
+
+func renderMarkdown(m *model, b *bytes.Buffer) error {
+	writeMarkdown(m, b)
+	return nil
+}
+
+func writeMarkdown(m *model, b *bytes.Buffer) []Section {
+	md := &markdown{model: m, b: b, limit: cmp.Or(max(m.opt.Limit, 0), markdownLimit)}
+	var sections []Section
+	for _, part := range []struct {
+		title string
+		write func()
+	}{
+		{"verdict", md.head},
+		{"findings", md.findingsTable},
+		{"the gate's own settings", md.ownGateTable},
+		{"locks on existing tables", md.locks},
+		{"timeline of the locks", md.gantt},
+		{"statements", md.statementTable},
+		{"what the reverse walk left", md.reverse},
+		{"findings in detail", md.details},
+		{"totals", md.footer},
+	} {
+		from := b.Len()
+		part.write()
+		if b.Len() > from {
+			sections = append(sections, Section{part.title, string(b.Bytes()[from:])})
+		}
+	}
+	return sections
+}
+
+func (md *markdown) footer() {
+	fmt.Fprintf(md.b, "\n%s\n", mdText(clip(md.lastLine(), 600, md.glyph.ellipsis)))
+}
+
+// ownGateTable lists what the change does to the gate's settings.
+func (md *markdown) ownGateTable() {
+	var rows []string
+	for _, c := range md.configRows() {
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s |\n", mdCode(clip(c.key, 80, md.glyph.ellipsis)), mdText(c.before), mdText(c.after),
+			mdText(c.counts), mdCode(clipLeft(c.where, 80, md.glyph.ellipsis))))
+	}
+	md.block(shareOwnGate, "\n### Settings of the gate that this change alters\n\n| setting | before | after | counts | where |\n|---|---|---|---|---|\n", "", rows, md.cutNotice("setting"))
 }
 
 // block writes rows one by one while they fit in a share of the limit, and
@@ -46,7 +112,7 @@ func (md *markdown) block(share int, head, tail string, rows []string, more func
 	if len(rows) == 0 {
 		return
 	}
-	end := min(md.b.Len()+share, markdownLimit-shareFooter)
+	end := min(md.b.Len()+share*md.limit/markdownLimit, md.limit-shareFooter)
 	room := end - md.b.Len() - len(head) - len(tail) - len(more(len(rows)))
 	n := 0
 	for n < len(rows) && room >= len(rows[n]) {
@@ -67,9 +133,9 @@ func (md *markdown) block(share int, head, tail string, rows []string, more func
 }
 
 // cutNotice says that rows were left out, and where they are.
-func cutNotice(noun string) func(int) string {
+func (md *markdown) cutNotice(noun string) func(int) string {
 	return func(n int) string {
-		return fmt.Sprintf("\n_%s more not shown: this report is cut at %d kB, the JSON has them all._\n", plural(int64(n), noun), markdownLimit/1000)
+		return fmt.Sprintf("\n_%s more not shown: this report is cut at %d kB, the JSON has them all._\n", plural(int64(n), noun), md.limit/1000)
 	}
 }
 
@@ -104,7 +170,7 @@ func (md *markdown) findingsTable() {
 		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s | %s |\n", icons[f.Severity], mdText(string(f.Severity)), mdCode(clip(f.Rule, 60, md.glyph.ellipsis)),
 			md.where(f.File, f.Line), mdText(clip(oneLine(f.Message), 400, md.glyph.ellipsis))))
 	}
-	md.block(shareFindings, "\n### Findings\n\n| severity | rule | where | what |\n|---|---|---|---|\n", "", rows, cutNotice("finding"))
+	md.block(shareFindings, "\n### Findings\n\n| severity | rule | where | what |\n|---|---|---|---|\n", "", rows, md.cutNotice("finding"))
 }
 
 func (md *markdown) locks() {
@@ -122,7 +188,7 @@ func (md *markdown) locks() {
 		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |\n", mdCode(clipLeft(oneLine(r.label), 70, md.glyph.ellipsis)), mdText(clip(modeOf(r), 60, md.glyph.ellipsis)),
 			mdText(blocksOf(r)), span, mdText(r.status()), md.where(r.worst.File, r.worst.Line)))
 	}
-	more := cutNotice("lock")
+	more := md.cutNotice("lock")
 	tail := ""
 	if cut > 0 {
 		tail = fmt.Sprintf("\n_and %s more that blocked for less, in the JSON report._\n", plural(int64(cut), "lock"))
@@ -163,7 +229,7 @@ func (md *markdown) gantt() {
 		axis = "%M:%S"
 	}
 	head := "\n```mermaid\ngantt\n    title Lock windows, from the start of applying (red: over budget)\n    dateFormat x\n    axisFormat " + axis + "\n"
-	md.block(shareGantt, head, "```\n", lines, func(n int) string { return cutNotice("bar")(n) })
+	md.block(shareGantt, head, "```\n", lines, func(n int) string { return md.cutNotice("bar")(n) })
 }
 
 func (md *markdown) statementTable() {
@@ -204,7 +270,7 @@ func (md *markdown) statementTable() {
 		tail += "\n" + mdText(again) + "\n"
 	}
 	md.block(shareStatements, fmt.Sprintf("\n<details><summary>%s</summary>\n\n| # | where | statement | time | rows | %s | %s |\n|---|---|---|---|---|---|---|\n",
-		plural(int64(len(md.statements)), "statement"), md.logWord(), map[bool]string{false: "rewrote", true: "how"}[md.isMySQL()]), tail, rows, cutNotice("statement"))
+		plural(int64(len(md.statements)), "statement"), md.logWord(), map[bool]string{false: "rewrote", true: "how"}[md.isMySQL()]), tail, rows, md.cutNotice("statement"))
 }
 
 func (md *markdown) reverse() {
@@ -221,7 +287,7 @@ func (md *markdown) reverse() {
 	for _, l := range ls {
 		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", mdText(l.what), mdCode(clip(l.object, 120, md.glyph.ellipsis)), mdText(l.by), mdText(clip(l.note, 300, md.glyph.ellipsis))))
 	}
-	md.block(shareLeftovers, head+"\n| what | object | by | |\n|---|---|---|---|\n", "", rows, cutNotice("difference"))
+	md.block(shareLeftovers, head+"\n| what | object | by | |\n|---|---|---|---|\n", "", rows, md.cutNotice("difference"))
 }
 
 // details shows each finding's statement, notes and rewrite, folded.
@@ -253,7 +319,7 @@ func (md *markdown) details() {
 		b.WriteString("\n</details>\n")
 		parts = append(parts, b.String())
 	}
-	md.block(markdownLimit, "", "", parts, cutNotice("finding's detail"))
+	md.block(md.limit, "", "", parts, md.cutNotice("finding's detail"))
 }
 
 func (md *markdown) fix(f *gate.Finding, told told) string {

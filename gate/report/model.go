@@ -284,7 +284,11 @@ func (m *model) lastLine() string {
 			ran++
 		}
 	}
-	s := fmt.Sprintf("%s  %s in %s, %s", verdictWord(m.r.Verdict), m.totals(),
+	s := verdictWord(m.r.Verdict)
+	if m.obs.Tier == gate.TierStatic {
+		s += " (static)"
+	}
+	s += fmt.Sprintf("  %s in %s, %s", m.totals(),
 		plural(int64(len(m.obs.Migrations)), "migration"), plural(int64(len(m.statements)), "statement"))
 	if ran < len(m.statements) {
 		s += fmt.Sprintf(" (%d run)", ran)
@@ -310,6 +314,9 @@ func (m *model) headline() string {
 		return "the gate could not decide: " + cmp.Or(oneLine(m.r.Reason), "no reason was given")
 	}
 	s := m.totals()
+	if m.obs.Tier == gate.TierStatic {
+		s += "; STATIC: only the files were read, nothing was run"
+	}
 	if w := m.worst(); w != nil {
 		longest, blocks := w.worst.AtMostMS, w.blocks
 		if st, ok := m.stretch(w.worst); ok {

@@ -27,10 +27,10 @@ func TestOutputs(t *testing.T) {
 	}{
 		{"a change that blocks", dangerous(), map[string]string{
 			"verdict": "fail", "changed": "true", "changed-count": "2", "errors": "2", "warnings": "2", "notices": "0",
-			"longest-block-ms": "3383.1", "total-ms": "11729", "statements": "4", "tier": "",
+			"longest-block-ms": "3383.1", "total-ms": "11729", "statements": "4", "tier": "data",
 		}},
 		{"windows that touch are one", mysqlCopy(), map[string]string{"longest-block-ms": "8001", "changed-count": "1"}},
-		{"an empty table measures nothing", noSnapshot(), map[string]string{"longest-block-ms": "", "verdict": "pass", "changed": "true"}},
+		{"an empty table measures nothing", noSnapshot(), map[string]string{"longest-block-ms": "", "verdict": "pass", "changed": "true", "tier": "schema"}},
 		{"no migration changed", skipped(), map[string]string{"verdict": "skipped", "changed": "false", "changed-count": "0", "statements": "0"}},
 		{"ended before anything was known", gate.Report{Verdict: gate.Error}, map[string]string{"verdict": "error", "changed": "", "changed-count": ""}},
 	} {

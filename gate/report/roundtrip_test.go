@@ -265,6 +265,9 @@ func TestUpBeforeDown(t *testing.T) {
 		{Rule: "unsafe-down", Severity: gate.SeverityError, File: "m/2.down.sql", Line: 1, Message: "second"},
 	}
 	for _, format := range report.Formats() {
+		if format == "dotenv" {
+			continue // it holds no findings
+		}
 		out := render(t, format, r, report.Options{})
 		first, second, quiet := strings.Index(out, "first"), strings.Index(out, "second"), strings.Index(out, "quiet")
 		if first < 0 || first > second || second > quiet {

@@ -23,7 +23,7 @@ type text struct {
 	told told
 }
 
-func renderText(m *model, b *bytes.Buffer) {
+func renderText(m *model, b *bytes.Buffer) error {
 	t := &text{m, b, told{}}
 	t.head()
 	for i := range t.findings {
@@ -43,11 +43,13 @@ func renderText(m *model, b *bytes.Buffer) {
 		t.line("")
 		t.line("%s", t.paint(dim, "more on a rule: migration-gate explain "+oneLine(t.findings[0].Rule)))
 	}
+	t.ownGateTable()
 	t.timeline()
 	t.statementTable()
 	t.reverse()
 	t.line("")
 	t.line("%s", t.paint(verdictColor(t.r.Verdict), m.lastLine()))
+	return nil
 }
 
 func (t *text) line(format string, args ...any) {
@@ -87,6 +89,24 @@ func (t *text) head() {
 				name = ""
 			}
 			t.line("  %s %s", t.paint(dim, pad(name, 12)), l)
+		}
+	}
+}
+
+// ownGateTable lists what the change does to the gate's settings.
+func (t *text) ownGateTable() {
+	cs := t.configRows()
+	if len(cs) == 0 {
+		return
+	}
+	t.title("settings of the gate that this change alters")
+	for _, c := range cs {
+		what := c.key
+		if c.before != "" || c.after != "" {
+			what += ": " + c.before + " to " + c.after
+		}
+		for i, l := range wrap(what+", "+c.counts+" ("+c.where+")", t.opt.Width-4) {
+			t.line("%s%s", strings.Repeat("  ", 1+min(i, 1)), l)
 		}
 	}
 }
