@@ -110,6 +110,6 @@ func prose(line string) string {
 	return b.String()
 }
 
-// bracketed finds "[", "*" and "%", as the report writes them, before what a
-// reference goes on with.
-var bracketed = regexp.MustCompile(`(&#(?:91|42);|\*)\b`)
+// bracketed finds "[" and "*" from outside, as the report writes them, before
+// what a reference goes on with.
+var bracketed = regexp.MustCompile(`(&#(?:91|42);)\b`)

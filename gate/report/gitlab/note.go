@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -258,8 +259,10 @@ func answer(r *refused) string {
 	}
 	s := fmt.Sprintf("GitLab answered %d %s", r.resp.StatusCode, http.StatusText(r.resp.StatusCode))
 	var e *api.ErrorResponse
-	if errors.As(r.err, &e) && e.Message != "" {
-		s += " (" + clip(oneLine(e.Message), 160) + ")"
+	if errors.As(r.err, &e) {
+		if said := said(e.Body); said != "" && !strings.Contains(s, said) {
+			s += " (" + clip(said, 160) + ")"
+		}
 	}
 	if r.wait > 0 {
 		return s + fmt.Sprintf(" and asks to wait %s, longer than reporting may take", r.wait.Round(1e9))
@@ -275,6 +278,28 @@ func answer(r *refused) string {
 		return s + ", and a token follows no redirect: the server's external URL is another than CI_API_V4_URL says"
 	}
 	return s
+}
+
+// said is what an answer's body says went wrong: "message", whose shape varies,
+// or OAuth's "error" and "error_description"; a proxy's is no JSON.
+func said(body []byte) string {
+	var doc struct {
+		Message     any    `json:"message"`
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &doc) != nil {
+		return oneLine(string(body[:min(len(body), 500)]))
+	}
+	switch m := doc.Message.(type) {
+	case nil:
+		return oneLine(strings.TrimSuffix(doc.Error+": "+doc.Description, ": "))
+	case string:
+		return oneLine(m)
+	default:
+		out, _ := json.Marshal(m) // it was JSON
+		return oneLine(string(out))
+	}
 }
 
 func oneLine(s string) string {

@@ -92,6 +92,7 @@ func References(body string) []string {
 			prose.WriteString(l.text + "\n")
 		}
 	}
-	text := html.UnescapeString(tag.ReplaceAllString(element.ReplaceAllString(prose.String(), " "), ""))
+	// A reference does not reach across an element's border.
+	text := html.UnescapeString(tag.ReplaceAllString(element.ReplaceAllString(prose.String(), "\n"), "\n"))
 	return reference.FindAllString(text, -1)
 }
