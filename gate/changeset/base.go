@@ -1,6 +1,7 @@
 package changeset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty func() 
 	if err != nil {
 		return base{}, err
 	}
-	onBranch := tip == head && r.isBranch(ref, opt.Head, head)
+	onBranch := tip == head && r.isBranch(ref, cmp.Or(r.branch, f.ci.HeadBranch), opt.Head, head)
 	id, err := tip, nil
 	if !onBranch {
 		id, err = f.mergeBase(ctx, tip, head)
@@ -116,8 +117,7 @@ func because(name, reason string) string {
 // isBranch tells whether the head is the default branch itself, and not one
 // that has no commit of its own yet. A detached head, or a commit by its id, at
 // the branch's tip is taken for it: so continuous integration names a push.
-func (r *repo) isBranch(ref, named, head string) bool {
-	name := r.branch
+func (r *repo) isBranch(ref, name, named, head string) bool {
 	if named != "" && !strings.HasPrefix(head, named) {
 		name = named
 	}

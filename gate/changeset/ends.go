@@ -43,28 +43,29 @@ func FindEnds(ctx context.Context, opt Options) (*Ends, error) {
 	if e.Head, err = r.head(ctx, opt.Head); err != nil {
 		return nil, err
 	}
-	b, err := r.base(ctx, opt, e.Head, func() (bool, error) {
-		if opt.Head != "" {
-			return false, nil
-		}
-		dir := "."
-		if opt.MigrationsDir != "" {
-			dir, err := r.migrationsDir(ctx, opt, e.Head)
-			var gone *missingDir
-			if err != nil && !errors.As(err, &gone) {
-				return false, err
-			}
-			dirty, _, err := r.status(ctx, dir)
-			return dirty, err
-		}
-		dirty, _, err := r.status(ctx, dir)
-		return dirty, err
-	})
+	b, err := r.base(ctx, opt, e.Head, func() (bool, error) { return r.dirty(ctx, opt, e.Head) })
 	if err != nil {
 		return nil, err
 	}
 	e.Base, e.BaseReason = b.id, b.reason
 	return e, nil
+}
+
+// dirty is what Detect would find of the migrations' directory.
+func (r *repo) dirty(ctx context.Context, opt Options, head string) (bool, error) {
+	if opt.Head != "" {
+		return false, nil
+	}
+	dir := "."
+	if opt.MigrationsDir != "" {
+		var err error
+		var gone *missingDir
+		if dir, err = r.migrationsDir(ctx, opt, head); err != nil && !errors.As(err, &gone) {
+			return false, err
+		}
+	}
+	dirty, _, err := r.status(ctx, dir)
+	return dirty, err
 }
 
 // Rel turns a path as given on the command line (relative to where the command
@@ -98,10 +99,22 @@ func (e *Ends) ReadHead(ctx context.Context, path string) (content []byte, found
 	if !fs.ValidPath(path) {
 		return nil, false, fmt.Errorf("read %s: not a path within the repository", path)
 	}
-	data, err := readDisk(e.Top, path)
+	real, err := filepath.EvalSymlinks(filepath.Join(e.Top, filepath.FromSlash(path)))
 	if errors.Is(err, fs.ErrNotExist) {
+		// In a sparse checkout the file is part of the tree and not on the disk.
+		if out, err := e.repo.run(ctx, "ls-files", "-t", "-z", "--", path); err == nil && bytes.HasPrefix(out, []byte("S ")) {
+			return e.repo.readAt(ctx, e.Head, path)
+		}
 		return nil, false, nil
 	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", path, err)
+	}
+	rel, err := filepath.Rel(e.Top, real)
+	if err != nil || !filepath.IsLocal(rel) || strings.HasPrefix(filepath.ToSlash(rel)+"/", ".git/") {
+		return nil, false, fmt.Errorf("read %s: symbolic link leads out of the repository's files", path)
+	}
+	data, err := readDisk(e.Top, filepath.ToSlash(rel))
 	if err != nil {
 		return nil, false, fmt.Errorf("read %s: %w", path, err)
 	}

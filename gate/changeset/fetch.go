@@ -31,9 +31,10 @@ func (f *fetcher) commit(ctx context.Context, name string) (string, error) {
 		return id, err
 	}
 	// A branch of the remote may be named without the remote, as in a pull
-	// request's base, and be here only under the remote's name.
+	// request's base, and be here only under the remote's name. A branch that
+	// is called like a commit's id is not that commit.
 	remote := f.remoteName(ctx)
-	if remote != "" {
+	if remote != "" && !fullID.MatchString(name) {
 		if id, err := f.repo.commit(ctx, "refs/remotes/"+remote+"/"+name); err == nil {
 			return id, nil
 		}

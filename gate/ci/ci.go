@@ -75,9 +75,13 @@ type Base struct {
 	// Branch the change goes into, by its bare name, for where Commit cannot be
 	// had or is stale; "" unknown.
 	Branch string
-	// Checkout is the ref that holds the change, where the event's own checkout
-	// is the branch without it. A HEAD that is part of the branch is then an
-	// error: the change is not there, and "nothing changed" would be untrue.
+	// HeadBranch is the branch that is checked out, where HEAD may be detached;
+	// "" unknown, or none. On Branch itself the last commit is the change; on
+	// another branch without commits of its own nothing is.
+	HeadBranch string
+	// Checkout is the ref that holds the change, "" where any checkout does. A
+	// HEAD that is part of Branch is then an error: the change is not there, and
+	// "nothing changed" would be untrue.
 	Checkout string
 	// Reason in a few words, for the report: "the push's previous head".
 	Reason string

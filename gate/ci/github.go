@@ -142,8 +142,8 @@ func (g *github) pullRequest() error {
 		return nil
 	}
 	r.Base.MergeOf = head
-	if target {
-		r.Base.Checkout = "refs/pull/" + strconv.Itoa(r.PullRequest) + "/merge"
+	if target || !r.Act { // under act the tree at hand is the change, whatever the event says
+		r.Base.Checkout = mergeRef(r.PullRequest)
 	}
 	return nil
 }
@@ -239,8 +239,10 @@ func (g *github) push() error {
 		b.Reason = "the default branch, since a tag was pushed"
 	case before == "":
 		b.Reason = "the default branch, since the push made " + shortRef(ref)
+		b.HeadBranch = bareBranch(ref)
 	default:
 		b.Commit, b.Reason = before, "the push's previous head"
+		b.HeadBranch = bareBranch(ref)
 		if b.Branch == bareBranch(ref) {
 			b.Branch = "" // it is what was pushed, and no base
 		}
@@ -319,9 +321,12 @@ func (g *github) issueComment() error {
 		return g.anyBranch("the default branch")
 	}
 	r.PullRequest, r.Fork, r.Head = i.Number, true, ""
-	r.Base.Checkout = "refs/pull/" + strconv.Itoa(i.Number) + "/merge"
+	r.Base.Checkout = mergeRef(i.Number)
 	return g.anyBranch("the default branch")
 }
+
+// mergeRef is where GitHub keeps the merge of a pull request into its base.
+func mergeRef(number int) string { return "refs/pull/" + strconv.Itoa(number) + "/merge" }
 
 // refNumber reads N out of "refs/pull/N/merge".
 func refNumber(ref string) int {

@@ -95,6 +95,7 @@ func (v *gitlabVars) external(r *Run) {
 func (v *gitlabVars) branch(r *Run) {
 	env := v.env
 	r.Base.Branch, r.Base.Reason = v.branchOf("CI_DEFAULT_BRANCH"), "the default branch"
+	r.Base.HeadBranch = v.branchOf("CI_COMMIT_BRANCH")
 	before := v.sha("CI_COMMIT_BEFORE_SHA")
 	if r.Event != "push" || env("CI_COMMIT_TAG") != "" || before == "" {
 		return
