@@ -101,7 +101,7 @@ func (b *postgresBaseline) lab(name string, opt compareOptions) observe.Lab {
 		Baseline: before, Clone: after,
 		Open: func(ctx context.Context) (observe.Session, error) { return openSession(ctx, after) },
 		Watch: func(ctx context.Context) (observe.Watcher, error) {
-			return locks.NewSampler(ctx, b.server.Database("postgres").AdminDSN(), after.Name())
+			return locks.NewSampler(ctx, b.server.Home().AdminDSN(), after.Name())
 		},
 		Impact: locks.Impact, RowLocks: locks.RowLocks,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {

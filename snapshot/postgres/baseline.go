@@ -13,7 +13,7 @@ import (
 // Baseline is a restored snapshot. Once sealed it is never written to.
 type Baseline struct {
 	s    *Server
-	name string
+	name string // on the server, with the prefix
 	// dirty: something may have been written since it was last vacuumed.
 	dirty  bool
 	sealed bool
@@ -21,6 +21,11 @@ type Baseline struct {
 
 // Empty makes a baseline without a snapshot: an empty database.
 func (s *Server) Empty(ctx context.Context, name string, roles []string) (*Baseline, error) {
+	name, err := s.real(name)
+	if err != nil {
+		return nil, fmt.Errorf("make an empty database: %w", err)
+	}
+	s.wanted = roles
 	if err := s.create(ctx, name, locale{}, roles, nil); err != nil {
 		return nil, fmt.Errorf("make an empty database: %w", err)
 	}
@@ -29,8 +34,12 @@ func (s *Server) Empty(ctx context.Context, name string, roles []string) (*Basel
 
 // Open attaches to a baseline that an earlier process made, sealed or not.
 func (s *Server) Open(ctx context.Context, name string) (*Baseline, error) {
+	name, err := s.real(name)
+	if err != nil {
+		return nil, fmt.Errorf("attach to baseline: %w", err)
+	}
 	b := &Baseline{s: s, name: name}
-	err := s.on(ctx, "postgres", func(c *pgx.Conn) error {
+	err = s.on(ctx, s.home, func(c *pgx.Conn) error {
 		if err := s.setOwner(ctx, c); err != nil {
 			return err
 		}
@@ -60,7 +69,7 @@ func (b *Baseline) Database() *Database {
 	return &Database{s: b.s, name: b.name, readOnly: true}
 }
 
-// Name of the baseline's database.
+// Name of the baseline's database on the server.
 func (b *Baseline) Name() string { return b.name }
 
 // Seal vacuums, freezes and analyses the baseline and closes it to everyone
@@ -76,13 +85,17 @@ func (b *Baseline) Seal(ctx context.Context) error {
 		}
 		b.dirty = false
 	}
-	err := b.s.on(ctx, "postgres", func(c *pgx.Conn) error {
-		for _, sql := range []string{
+	err := b.s.on(ctx, b.s.home, func(c *pgx.Conn) error {
+		statements := []string{
 			"REVOKE ALL ON DATABASE " + ident(b.name) + " FROM PUBLIC",
-			"ALTER DATABASE " + ident(b.name) + " OWNER TO " + ident(b.s.target.User),
-			"REVOKE ALL ON DATABASE " + ident(b.name) + " FROM " + Owner,
 			"ALTER DATABASE " + ident(b.name) + " IS_TEMPLATE true",
-		} {
+		}
+		if b.s.owner != b.s.target.User {
+			statements = append(statements,
+				"ALTER DATABASE "+ident(b.name)+" OWNER TO "+ident(b.s.target.User),
+				"REVOKE ALL ON DATABASE "+ident(b.name)+" FROM "+ident(b.s.owner))
+		}
+		for _, sql := range statements {
 			if _, err := c.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -104,18 +117,22 @@ func (b *Baseline) Seal(ctx context.Context) error {
 // loaded machine): 1.0-1.3 s, against 1.6-2.7 s and another 0.1-0.3 s to start.
 // It also works where the server is in a container.
 func (b *Baseline) Clone(ctx context.Context, name string) (*Database, error) {
-	if err := b.clone(ctx, name); err != nil {
+	name, err := b.s.real(name)
+	if err == nil {
+		err = b.clone(ctx, name)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("clone baseline %s as %s: %w", b.name, name, err)
 	}
 	return &Database{s: b.s, name: name}, nil
 }
 
 func (b *Baseline) clone(ctx context.Context, name string) error {
-	return b.s.on(ctx, "postgres", func(c *pgx.Conn) error {
+	return b.s.on(ctx, b.s.home, func(c *pgx.Conn) error {
 		if err := b.s.setOwner(ctx, c); err != nil {
 			return err
 		}
-		create := "CREATE DATABASE " + ident(name) + " OWNER " + Owner + " TEMPLATE " + ident(b.name)
+		create := "CREATE DATABASE " + ident(name) + " OWNER " + ident(b.s.owner) + " TEMPLATE " + ident(b.name)
 		if b.s.num >= 150000 {
 			create += " STRATEGY file_copy"
 		}
@@ -124,7 +141,7 @@ func (b *Baseline) clone(ctx context.Context, name string) error {
 			// system can; not every build and file system does.
 			if _, err := c.Exec(ctx, "SET file_copy_method = clone"); err == nil {
 				if err := retryBusy(ctx, c, create, b.name); err == nil {
-					return copySettings(ctx, c, b.name, name)
+					return b.furnish(ctx, c, name)
 				}
 				if _, err := c.Exec(ctx, "RESET file_copy_method"); err != nil {
 					return err
@@ -134,8 +151,16 @@ func (b *Baseline) clone(ctx context.Context, name string) error {
 		if err := retryBusy(ctx, c, create, b.name); err != nil {
 			return err
 		}
-		return copySettings(ctx, c, b.name, name)
+		return b.furnish(ctx, c, name)
 	})
+}
+
+// furnish gives a copy what CREATE DATABASE does not copy.
+func (b *Baseline) furnish(ctx context.Context, c *pgx.Conn, name string) error {
+	if err := copySettings(ctx, c, b.name, name); err != nil {
+		return err
+	}
+	return b.s.shut(ctx, c, name)
 }
 
 // retryBusy runs CREATE DATABASE once nobody is connected to its template: a
@@ -190,11 +215,11 @@ func copySettings(ctx context.Context, c *pgx.Conn, from, to string) error {
 // words: a list stays one only if it is not quoted as a whole.
 func alterDatabaseSet(ctx context.Context, c *pgx.Conn, database, role, config string) error {
 	_, err := c.Exec(ctx, `DO $do$ DECLARE
-		cfg text := `+literal(config)+`;
+		cfg text := `+Literal(config)+`;
 		k text := split_part(cfg, '=', 1);
 		v text := substr(cfg, length(split_part(cfg, '=', 1)) + 2);
-		head text := CASE WHEN `+literal(role)+` = '' THEN format('ALTER DATABASE %I', `+literal(database)+`)
-			ELSE format('ALTER ROLE %I IN DATABASE %I', `+literal(role)+`, `+literal(database)+`) END;
+		head text := CASE WHEN `+Literal(role)+` = '' THEN format('ALTER DATABASE %I', `+Literal(database)+`)
+			ELSE format('ALTER ROLE %I IN DATABASE %I', `+Literal(role)+`, `+Literal(database)+`) END;
 	BEGIN
 		IF k IN ('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries', 'DateStyle') THEN
 			EXECUTE head || format(' SET %I TO ', k) || CASE WHEN v = '' THEN '''''' ELSE v END;

@@ -38,16 +38,13 @@ func localeOf(createDatabase string) locale {
 }
 
 // create makes a database owned by the migrating role, the way the dump had
-// it where the server can.
+// it where the server can. The name is the one on the server.
 func (s *Server) create(ctx context.Context, name string, l locale, roles []string, skipped *[]string) error {
-	if isSystem(name) {
-		return fmt.Errorf("the name %s belongs to the server", name)
-	}
-	return s.on(ctx, "postgres", func(c *pgx.Conn) error {
+	return s.on(ctx, s.home, func(c *pgx.Conn) error {
 		if err := s.setOwner(ctx, c); err != nil {
 			return err
 		}
-		more, err := createRoles(ctx, c, roles)
+		more, err := s.createRoles(ctx, c, roles)
 		if err != nil {
 			return err
 		}
@@ -58,20 +55,22 @@ func (s *Server) create(ctx context.Context, name string, l locale, roles []stri
 		if encoding == "" {
 			encoding = "UTF8"
 		}
-		sql := "CREATE DATABASE " + ident(name) + " OWNER " + Owner + " TEMPLATE template0 ENCODING " + literal(encoding)
+		sql := "CREATE DATABASE " + ident(name) + " OWNER " + ident(s.owner) + " TEMPLATE template0 ENCODING " + Literal(encoding)
 		if l.options != "" {
 			if _, err := c.Exec(ctx, sql+l.options); err == nil {
-				return nil
+				return s.shut(ctx, c, name)
 			} else if skipped != nil {
 				*skipped = append(*skipped, fmt.Sprintf("locale %s is not on the target: text sorts by bytes instead (%s)", l.wanted, err))
 			}
 		} else if l.encoding == "" {
 			if _, err := c.Exec(ctx, sql); err == nil {
-				return nil
+				return s.shut(ctx, c, name)
 			}
 		}
 		// C goes with every encoding.
-		_, err = c.Exec(ctx, sql+" LC_COLLATE 'C' LC_CTYPE 'C'")
-		return err
+		if _, err = c.Exec(ctx, sql+" LC_COLLATE 'C' LC_CTYPE 'C'"); err != nil {
+			return err
+		}
+		return s.shut(ctx, c, name)
 	})
 }

@@ -28,7 +28,7 @@ func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 	// SQL that nobody dumped expects the search path that it would have in psql.
 	params := map[string]string{"search_path": `"$user", public`}
 	return r.s.onWith(ctx, r.name, params, func(c *pgx.Conn) error {
-		if _, err := c.Exec(ctx, "SET ROLE "+Owner); err != nil {
+		if _, err := c.Exec(ctx, "SET ROLE "+ident(r.s.owner)); err != nil {
 			return err
 		}
 		l := &loader{c: c, r: r}
@@ -167,6 +167,10 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 			l.skip(reason)
 			return nil
 		}
+		if reason := l.r.s.refused(pgErr.Code, pgErr.Message, sql); reason != "" {
+			l.skip(reason)
+			return nil
+		}
 		return statementError(sql, pgErr)
 	}
 }
@@ -175,8 +179,8 @@ func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, e
 	if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
 		return nil, err
 	}
-	skipped, err = createRoles(ctx, l.c, []string{name})
-	if _, again := l.c.Exec(ctx, "SET ROLE "+Owner); err == nil {
+	skipped, err = l.r.s.createRoles(ctx, l.c, []string{name})
+	if _, again := l.c.Exec(ctx, "SET ROLE "+ident(l.r.s.owner)); err == nil {
 		err = again
 	}
 	return skipped, err
@@ -234,7 +238,7 @@ func (l *loader) extension(ctx context.Context, sql string) (err error) {
 			return err
 		}
 		defer func() {
-			if _, again := l.c.Exec(ctx, "SET ROLE "+Owner); err == nil {
+			if _, again := l.c.Exec(ctx, "SET ROLE "+ident(l.r.s.owner)); err == nil {
 				err = again // what follows must not run as the administrator
 			}
 		}()
@@ -246,6 +250,11 @@ func (l *loader) extension(ctx context.Context, sql string) (err error) {
 	}
 	if noExtension.MatchString(pgErr.Message) {
 		l.r.lacks(name)
+		return nil
+	}
+	if reason := l.r.s.refused(pgErr.Code, pgErr.Message, sql); reason != "" {
+		l.r.missing = appendNew(l.r.missing, name)
+		l.skip(reason)
 		return nil
 	}
 	return statementError(sql, pgErr)

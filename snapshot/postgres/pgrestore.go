@@ -37,7 +37,7 @@ func (r *restore) pgRestore(ctx context.Context) error {
 
 	out := &tailBuffer{}
 	err = tools.Run(ctx, "pg_restore", []string{
-		"--dbname=" + r.name, "--no-password", "--role=" + Owner, "--no-owner", "--no-tablespaces",
+		"--dbname=" + r.name, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
 		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
 	}, nil, nil, out)
 	if ctx.Err() != nil {
@@ -80,6 +80,13 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 			continue
 		}
 		if reason := tolerable(code, f.message, f.command); reason != "" {
+			r.skipped = appendNew(r.skipped, reason)
+			continue
+		}
+		if denied.MatchString(f.message) {
+			code = "42501"
+		}
+		if reason := r.s.refused(code, f.message, f.command); reason != "" {
 			r.skipped = appendNew(r.skipped, reason)
 			continue
 		}
@@ -126,7 +133,9 @@ var (
 	tocEntry       = regexp.MustCompile(`^pg_restore: (?:from|in) TOC entry \d+; \d+ \d+ (.*)$`)
 	failedLine     = regexp.MustCompile(`^pg_restore: error: (?:could not execute query: )?(?:ERROR:  )?(.*)$`)
 	existingSchema = regexp.MustCompile(`^schema ".*" already exists$`)
-	copyFailed     = regexp.MustCompile(`^COPY failed for table "(.*)": ERROR:  (.*)$`)
+	// denied is what SQLSTATE 42501 reads like: pg_restore shows no codes.
+	denied     = regexp.MustCompile(`^permission denied |^must be |^[Oo]nly (superusers|roles with) `)
+	copyFailed = regexp.MustCompile(`^COPY failed for table "(.*)": ERROR:  (.*)$`)
 )
 
 // parseRestoreErrors reads the messages of pg_restore (C locale): an entry, an

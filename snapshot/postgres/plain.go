@@ -40,7 +40,7 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 				return err
 			}
 			if enc, ok := strings.CutPrefix(p.text, "encoding "); ok {
-				err = l.run(ctx, "SET client_encoding = "+literal(strings.Trim(enc, " ';")))
+				err = l.run(ctx, "SET client_encoding = "+Literal(strings.Trim(enc, " ';")))
 			}
 		case copyIn.MatchString(p.text):
 			err = l.copy(ctx, p.text, s.copyData())

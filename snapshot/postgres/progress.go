@@ -56,7 +56,7 @@ func (r *restore) watch(ctx context.Context) (stop func()) {
 	var highest atomic.Int64
 	go func() {
 		defer close(done)
-		_ = r.s.on(ctx, "postgres", func(c *pgx.Conn) error {
+		_ = r.s.on(ctx, r.s.home, func(c *pgx.Conn) error {
 			for {
 				select {
 				case <-ctx.Done():

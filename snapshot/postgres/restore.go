@@ -40,7 +40,13 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 	if opt.Progress == nil {
 		opt.Progress = func(int64, int64) {}
 	}
-	r := &restore{s: s, src: src, name: name, opt: opt}
+	own := name
+	name, err := s.real(name)
+	if err != nil {
+		return nil, snapshot.Manifest{}, fmt.Errorf("restore snapshot %s: %w", src.Path, err)
+	}
+	s.wanted = opt.Roles
+	r := &restore{s: s, src: src, name: name, own: own, opt: opt}
 	m, err := r.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // whatever broke off because of it
@@ -55,7 +61,8 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 type restore struct {
 	s       *Server
 	src     snapshot.Source
-	name    string
+	name    string // of the database on the server, and without its prefix
+	own     string
 	opt     RestoreOptions
 	skipped []string
 	// missing lists extensions that the server lacks and that were left out.
@@ -86,7 +93,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		if err != nil {
 			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 			defer cancel()
-			err = errors.Join(err, r.s.Drop(clean, r.name))
+			err = errors.Join(err, r.s.Drop(clean, r.own))
 		}
 	}()
 	if err := r.privileged(ctx, func() error {
@@ -111,9 +118,12 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 // everything itself, and so owns it, without being refused what only an
 // administrator may.
 func (r *restore) privileged(ctx context.Context, f func() error) error {
+	if !r.s.super {
+		return f() // what it is refused is left out, and told
+	}
 	set := func(ctx context.Context, attributes string) error {
-		return r.s.on(ctx, "postgres", func(c *pgx.Conn) error {
-			_, err := c.Exec(ctx, "ALTER ROLE "+Owner+" "+attributes)
+		return r.s.on(ctx, r.s.home, func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "ALTER ROLE "+ident(r.s.owner)+" "+attributes)
 			return err
 		})
 	}
@@ -151,7 +161,7 @@ func (r *restore) formerOwners(ctx context.Context) error {
 // all, and the schema that every database begins with.
 func (r *restore) adopt(ctx context.Context) error {
 	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
-		public := Owner
+		public := r.s.owner
 		if r.s.num >= 140000 {
 			public = "pg_database_owner"
 		}
@@ -159,14 +169,14 @@ func (r *restore) adopt(ctx context.Context) error {
 			IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
 				ALTER SCHEMA public OWNER TO `+public+`;
 			END IF;
-			FOR x IN SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtowner <> '`+Owner+`'::pg_catalog.regrole
+			FOR x IN SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtowner <> '`+r.s.owner+`'::pg_catalog.regrole
 				AND oid NOT IN (SELECT objid FROM pg_catalog.pg_depend WHERE deptype = 'e' AND classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass) LOOP
-				EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I OWNER TO `+Owner+`', x.evtname);
+				EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I OWNER TO `+r.s.owner+`', x.evtname);
 			END LOOP;
 			FOR x IN SELECT DISTINCT r.rolname FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
 				WHERE d.deptype = 'o' AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-				AND NOT r.rolsuper AND r.rolname NOT LIKE 'pg\_%' AND r.rolname <> '`+Owner+`' LOOP
-				EXECUTE pg_catalog.format('REASSIGN OWNED BY %I TO `+Owner+`', x.rolname);
+				AND NOT r.rolsuper AND r.rolname NOT LIKE 'pg\_%' AND r.rolname <> '`+r.s.owner+`' LOOP
+				EXECUTE pg_catalog.format('REASSIGN OWNED BY %I TO `+r.s.owner+`', x.rolname);
 			END LOOP;
 		END $$`)
 		if err != nil {
@@ -202,6 +212,9 @@ func (r *restore) checkSpace(ctx context.Context) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil // nobody can tell there
 		}
 		r.skipped = append(r.skipped, fmt.Sprintf("disk space was not checked: %s", err))
 		return nil

@@ -316,7 +316,7 @@ func (c *comparison) keys(ctx context.Context, t *table, rowsOf string) ([]strin
 	if len(t.Key) > 0 {
 		var parts []string
 		for _, k := range t.Key {
-			parts = append(parts, literal(k+" = ")+" || "+ident(k)+"::text")
+			parts = append(parts, Literal(k+" = ")+" || "+ident(k)+"::text")
 		}
 		text, order = "concat_ws(', ', "+strings.Join(parts, ", ")+")", quoted(t.Key)
 	}

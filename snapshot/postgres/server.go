@@ -1,6 +1,7 @@
-// Package postgres restores snapshots into a PostgreSQL server that a run made
-// for itself, makes clones of the restored baseline, and reads both: their
-// schema, their catalogue, their rows.
+// Package postgres restores snapshots into a PostgreSQL server, makes clones of
+// the restored baseline, and reads both: their schema, their catalogue, their
+// rows. The server is one that a run made for itself; or one that somebody else
+// runs, where everything it makes has the target's prefix (guest.go).
 //
 // It connects as the administrator. The migration's own connection, and any
 // judgement of what was read, are elsewhere; so is the making of servers.
@@ -13,20 +14,19 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
-// Owner is the migrating role: an ordinary role that owns everything restored
-// and the clones, and may do nothing else.
+// Owner is the migrating role on a server of our own: an ordinary role that owns
+// everything restored and the clones, and may do nothing else.
 const Owner = "migration_gate_owner"
+
+// ApplicationName of every session of this tool begins with it.
+const ApplicationName = "migration-gate"
 
 // oldest major that the catalogue queries are written for.
 const oldest = 13
@@ -38,20 +38,33 @@ type Server struct {
 	target  *snapshot.Target
 	version string
 	num     int
+	// super and makesRoles are what the administrator's account may do; on a
+	// server of our own both.
+	super, makesRoles bool
+	// owner is the migrating role's name, home the database that sessions are on
+	// which work on no other.
+	owner, home string
+	// through: the migrating role is not let in, so the administrator's account
+	// puts it on (guest.go).
+	through bool
+	// wanted are the roles that the user has named.
+	wanted []string
 }
 
 // Connect asks the server for its version; an error means that it cannot be
 // reached or used.
 func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
-	s := &Server{target: t}
-	err := s.on(ctx, "postgres", func(c *pgx.Conn) error {
-		var super bool
-		err := c.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int,
-			(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`).Scan(&s.version, &s.num, &super)
-		if err == nil && !super {
+	s := &Server{target: t, owner: Owner, home: "postgres"}
+	if s.guest() {
+		s.owner, s.home = t.Prefix+"owner", t.Prefix+snapshot.Home
+	}
+	err := s.on(ctx, s.home, func(c *pgx.Conn) error {
+		err := c.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int, rolsuper, rolcreaterole OR rolsuper
+			FROM pg_roles WHERE rolname = current_user`).Scan(&s.version, &s.num, &s.super, &s.makesRoles)
+		if err == nil && !s.super && !s.guest() {
 			err = fmt.Errorf("role %q is no superuser", t.User)
 		}
-		if err == nil {
+		if err == nil && s.super {
 			// Makes what is preloaded readable. Without it temporary bytes
 			// are not known, and nothing else.
 			_, _ = c.Exec(ctx, `DO $$ BEGIN IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'
@@ -65,6 +78,11 @@ func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
 	s.version, _, _ = strings.Cut(s.version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
 	if s.major() < oldest {
 		return nil, fmt.Errorf("the target runs PostgreSQL %s; the oldest supported is %d", s.version, oldest)
+	}
+	if s.guest() {
+		if err := s.settleIn(ctx); err != nil {
+			return nil, fmt.Errorf("connect to the target: %w", err)
+		}
 	}
 	return s, nil
 }
@@ -80,10 +98,11 @@ func (s *Server) major() int { return s.num / 10000 }
 // Drop removes a database with whatever sessions it has; one that is not there
 // is no error. It takes baselines and clones, and nothing else.
 func (s *Server) Drop(ctx context.Context, name string) error {
-	if isSystem(name) {
-		return fmt.Errorf("drop database %s: it belongs to the server", name)
+	name, err := s.real(name)
+	if err != nil {
+		return fmt.Errorf("drop database: %w", err)
 	}
-	err := s.on(ctx, "postgres", func(c *pgx.Conn) error {
+	err = s.on(ctx, s.home, func(c *pgx.Conn) error {
 		var template bool
 		err := c.QueryRow(ctx, "SELECT datistemplate FROM pg_database WHERE datname = $1", name).Scan(&template)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -106,10 +125,6 @@ func (s *Server) Drop(ctx context.Context, name string) error {
 	return nil
 }
 
-func isSystem(name string) bool {
-	return name == "postgres" || name == "template0" || name == "template1"
-}
-
 // on connects to a database, calls f and disconnects.
 func (s *Server) on(ctx context.Context, database string, f func(*pgx.Conn) error) error {
 	return s.onWith(ctx, database, nil, f)
@@ -124,19 +139,21 @@ func (s *Server) onWith(ctx context.Context, database string, params map[string]
 	// the dump brought for its database do not hold for us.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.RuntimeParams = map[string]string{
-		"application_name":                    "migration-gate",
+		"application_name":                    ApplicationName,
 		"search_path":                         "",
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "0",
 		"idle_in_transaction_session_timeout": "0",
-		"lc_messages":                         "C",
 		"role":                                "none",
 		"default_transaction_read_only":       "off",
+	}
+	if s.super || !s.guest() { // no other account may choose it
+		cfg.RuntimeParams["lc_messages"] = "C"
 	}
 	for k, v := range params {
 		cfg.RuntimeParams[k] = v
 	}
-	if s.num >= 170000 {
+	if s.num >= 170000 && s.super {
 		cfg.RuntimeParams["event_triggers"] = "off" // ON login
 	}
 	c, err := pgx.ConnectConfig(ctx, cfg)
@@ -148,38 +165,20 @@ func (s *Server) onWith(ctx context.Context, database string, params map[string]
 	return f(c)
 }
 
-// dsn is the only place that spells a connection with its password.
-func (s *Server) dsn(database, user, password string) string {
-	u := url.URL{
-		Scheme:   "postgres",
-		User:     url.UserPassword(user, password),
-		Host:     net.JoinHostPort(s.target.Host, strconv.Itoa(s.target.Port)),
-		Path:     "/" + database,
-		RawQuery: "sslmode=disable",
-	}
-	return u.String()
-}
-
-// redact drops the text of an error that may quote a connection string.
-func redact(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		return errors.New("the target's address cannot be read as a connection")
-	}
-	return err
-}
-
 // ownerPassword is derived from the administrator's, so that a later process
 // attaches without storing it. Whoever knows it cannot go back.
 func (s *Server) ownerPassword() string {
 	m := hmac.New(sha256.New, []byte(s.target.Password))
-	fmt.Fprintf(m, "%s %s", Owner, s.target.Handle.Run)
+	fmt.Fprintf(m, "%s %s", s.owner, s.target.Handle.Run)
 	return hex.EncodeToString(m.Sum(nil))
 }
 
 // setOwner makes the migrating role what it must be, whatever a migration has
 // made of it, and shuts it out of the server's own databases.
 func (s *Server) setOwner(ctx context.Context, c *pgx.Conn) error {
+	if s.guest() {
+		return s.setGuestOwner(ctx, c)
+	}
 	_, err := c.Exec(ctx, `DO $$ BEGIN
 		IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '`+Owner+`') THEN CREATE ROLE `+Owner+`; END IF;
 	END $$`)
@@ -202,9 +201,19 @@ func (s *Server) setOwner(ctx context.Context, c *pgx.Conn) error {
 
 // createRoles makes roles that privileges, policies or migrations name. The
 // migrating role is a member of each, so it may hand objects to them.
-func createRoles(ctx context.Context, c *pgx.Conn, names []string) (skipped []string, err error) {
+func (s *Server) createRoles(ctx context.Context, c *pgx.Conn, names []string) (skipped []string, err error) {
 	for _, name := range names {
-		if name == "" || name == Owner || strings.EqualFold(name, "public") {
+		if name == "" || name == s.owner || strings.EqualFold(name, "public") {
+			continue
+		}
+		if s.guest() {
+			why, err := s.findRole(ctx, c, name)
+			if err != nil {
+				return skipped, err
+			}
+			if why != "" {
+				skipped = append(skipped, why)
+			}
 			continue
 		}
 		var there bool
@@ -230,7 +239,8 @@ func createRoles(ctx context.Context, c *pgx.Conn, names []string) (skipped []st
 
 func ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
-func literal(s string) string {
+// Literal quotes a string for SQL.
+func Literal(s string) string {
 	if strings.Contains(s, `\`) {
 		return ` E'` + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `'`, `''`) + `'`
 	}

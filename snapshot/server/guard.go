@@ -5,6 +5,7 @@ import (
 	"net"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +22,10 @@ func (p *Provisioner) judge(at address, l looked) error {
 		return nil
 	}
 	signs := p.nameSigns(at)
+	mine := p.opt.CI && l.Up > 0 && l.Up <= young && len(signs) == 0 // the job's own service
+	if !mine && len(l.Traffic) > 0 {
+		signs = append(signs, "has traffic in other databases ("+strings.Join(firstFew(l.Traffic), ", ")+")")
+	}
 	if l.Up > young {
 		switch {
 		case p.opt.CI:
@@ -111,9 +116,12 @@ func listed(one, many string, names []string) string {
 	if len(names) == 1 {
 		word = one
 	}
-	shown, more := names, ""
+	return fmt.Sprintf("%d %s (%s)", len(names), word, strings.Join(firstFew(names), ", "))
+}
+
+func firstFew(names []string) []string {
 	if len(names) > 3 {
-		shown, more = names[:3], ", …"
+		return append(slices.Clone(names[:3]), "…")
 	}
-	return fmt.Sprintf("%d %s (%s%s)", len(names), word, strings.Join(shown, ", "), more)
+	return names
 }

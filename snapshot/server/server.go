@@ -97,6 +97,9 @@ type looked struct {
 	// Others are databases that hold something, and are neither the server's
 	// own nor made by this tool.
 	Others []string
+	// Traffic is what goes on in databases that are not ours, each a few words:
+	// "shop: sessions 3".
+	Traffic []string
 	// Signs of production that only this product has, each a clause with the
 	// server as its subject: "has 2 replicas attached (10.0.0.7, 10.0.0.8)".
 	Signs []string
@@ -139,6 +142,8 @@ var ourPrefix = regexp.MustCompile(`^mg_[a-z2-7]{10}_$`)
 func (m mark) orphaned(now time.Time) string {
 	expired := now.After(m.Expires)
 	switch {
+	case m.Expires.IsZero():
+		return "left by an interrupted start"
 	case m.Owner.Here() && m.Owner.Alive():
 		return ""
 	case m.Owner.Here() && !m.Keep:

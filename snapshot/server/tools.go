@@ -31,6 +31,9 @@ func (t *tools) Run(ctx context.Context, name string, args []string, stdin io.Re
 		return fmt.Errorf("run %s: %w", name, err)
 	}
 	names, args, env := p.client(t.target, name, args)
+	if len(names) == 0 {
+		return fmt.Errorf("run %s: %w: none here connects the way that --database-url asks for", name, snapshot.ErrNoTool)
+	}
 	program, err := local.ClientProgram(ctx, local.Options{Path: t.path}, engine, t.target.Version, names)
 	if err != nil {
 		return err
