@@ -49,6 +49,16 @@ func customDump(t *testing.T) []byte {
 	return b
 }
 
+// testdata/stdout.dump is one by `pg_dump -Fc >stdout.dump`, of 17.12.
+func stdoutDump(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile("testdata/stdout.dump")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func file(t *testing.T, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "dump")
@@ -82,6 +92,7 @@ func TestOpenTellsWhatItIs(t *testing.T) {
 		{"plain gzip", gzipped([]byte(plainDump)), []byte(plainDump), "plain", "gzip", "16.4", "17.0"},
 		{"plain zstd", zstded([]byte(plainDump)), []byte(plainDump), "plain", "zstd", "16.4", "17.0"},
 		{"custom", custom, custom, "custom", "", "15.18", "15.18"},
+		{"custom, its contents twice", stdoutDump(t), stdoutDump(t), "custom", "", "17.12", "17.12"},
 		{"custom gzip", gzipped(custom), custom, "custom", "gzip", "15.18", "15.18"},
 		{"custom zstd", zstded(custom), custom, "custom", "zstd", "15.18", "15.18"},
 		{"by hand", []byte("create table t (id int);\n"), []byte("create table t (id int);\n"), "plain", "", "", ""},
@@ -139,6 +150,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"custom cut off in its data", custom[:len(custom)-10], "cut off"},
 		{"custom without its last byte", custom[:len(custom)-1], "cut off"},
 		{"custom cut off between blocks", custom[:bytes.LastIndex(custom, []byte{1, 0})], "cut off"},
+		{"custom cut off in its second contents", stdoutDump(t)[:3400], "cut off"},
+		{"custom with more behind its second contents", append(stdoutDump(t), "more"...), "more behind the end"},
+		{"custom with other contents behind", append(bytes.Clone(custom), 0, 1, 0, 0, 0), "1 entries"},
 		{"custom gzip cut off", gzipped(custom)[:300], "cut off"},
 		{"custom zstd cut off", zstded(custom)[:300], "cut off"},
 		{"custom gzip damaged", flipped, "read as gzip"},

@@ -200,6 +200,9 @@ func (a *Archive) Walk(visit func(Block) error) error {
 		if err != nil {
 			return err
 		}
+		if kind == 0 && got >= want {
+			return a.again()
+		}
 		b := Block{ID: r.int()}
 		const data, objects = 1, 3
 		switch {
@@ -223,6 +226,29 @@ func (a *Archive) Walk(visit func(Block) error) error {
 		}
 		got++
 	}
+}
+
+// again reads a second table of contents. pg_dump goes back to the first one to
+// note where each block begins, but from 17 on, with a file as its standard
+// output, what it writes there ends up behind the data (measured, 17.12).
+func (a *Archive) again() error {
+	r, n := a.r, 0
+	for i := range r.intSize { // the sign is read already
+		n |= int(r.byte()) << (8 * i)
+	}
+	if r.err == nil && n != len(a.Entries) {
+		return fmt.Errorf("%d entries in the table of contents behind the data, and %d in the first one: the dump is damaged", n, len(a.Entries))
+	}
+	for i := 0; i < n && r.err == nil; i++ {
+		r.entry(a.Version)
+	}
+	if r.err != nil {
+		return fmt.Errorf("read table of contents behind the data: %w", r.err)
+	}
+	if _, err := r.br.ReadByte(); err != io.EOF {
+		return errors.Join(errors.New("there is more behind the end: the dump is damaged"), err)
+	}
+	return nil
 }
 
 // block hands one run of chunks to visit and reads whatever it left.
