@@ -168,6 +168,8 @@ func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestS
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": commandtest.Exits,
 			"repo":  commandtest.Repo,
+
+			"pull-request": commandtest.PullRequest,
 			"dump": func(ts *testscript.TestScript, neg bool, args []string) {
 				if len(args) < 2 {
 					ts.Fatalf("usage: dump FILE.sql OUT [arguments…]")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/ci"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/progress"
@@ -24,6 +25,14 @@ type app struct {
 	parsed *config.Parsed
 	global config.Global
 	log    *slog.Logger
+
+	ci            ci.Run
+	ciErr         error     // why ci is not to be trusted; told where it is needed
+	rawStdout     io.Writer // for commands to the CI system, which env.Stdout disarms
+	flush         func()    // what the guards of both streams hold back
+	publisher     publisher // nil: nobody is told
+	told          *gate.Report
+	configChanges []gate.ConfigChange
 
 	progress *progress.Progress // keeps the phases' durations, too
 

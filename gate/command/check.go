@@ -17,10 +17,10 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
-func (*checkCmd) answers()            {}
-func (*migrateUpCmd) answers()        {}
-func (*assertLockBudgetCmd) answers() {}
-func (*assertSafeDownCmd) answers()   {}
+func (c *checkCmd) output() config.Output            { return c.Output }
+func (c *migrateUpCmd) output() config.Output        { return c.Output }
+func (c *assertLockBudgetCmd) output() config.Output { return c.Output }
+func (c *assertSafeDownCmd) output() config.Output   { return c.Output }
 
 // keptName is what a target kept by check --keep is called afterwards.
 const keptName = "check"
@@ -32,10 +32,14 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if err != nil {
 		return gate.Error, err
 	}
+	formats = targets(formats, a.reportDir(c.Output, a.publisher != nil))
+	if err := a.trust(c.Trust); err != nil {
+		return gate.Error, err
+	}
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
 	end := a.phase(ctx, "detect")
-	if err := a.settleEngine(&c.Migrations, c.Snapshot); err != nil {
+	if err := a.settleEngine(&c.Migrations, c.Server, c.Snapshot); err != nil {
 		return gate.Error, err
 	}
 	change, err := a.detect(ctx, c.Migrations)
@@ -47,11 +51,42 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if len(change.Added) == 0 {
 		return a.conclude(formats, change, static(change), policy)
 	}
-	o, err := c.prove(ctx, a, f, change, policy)
+	withheld, err := a.fork(c.Trust, &c.Snapshot)
 	if err != nil {
 		return gate.Error, err
 	}
+	o, err := c.prove(ctx, a, f, change, policy)
+	var lacking *lackingError
+	var behind *observe.CatchUpError
+	switch {
+	case errors.As(err, &lacking):
+		o = new(static(change))
+		for _, l := range lacking.lacks {
+			o.Unmeasured = append(o.Unmeasured, unmeasured(l))
+		}
+	case withheld != nil && errors.As(err, &behind):
+		// What is merged cannot be built from nothing: the files are all that is left.
+		o = new(static(change))
+		withheld.What = "everything but the files"
+		withheld.Why += ", and without one " + oneLine(err.Error())
+	case err != nil:
+		return gate.Error, err
+	}
+	if withheld != nil {
+		o.Unmeasured = append(o.Unmeasured, *withheld)
+	}
 	return a.conclude(formats, change, *o, policy)
+}
+
+// lackingError says that a server may be used for nothing, for want of rights.
+type lackingError struct{ lacks []snapshot.Lack }
+
+func (e *lackingError) Error() string {
+	return "use the server: " + e.lacks[0].Why + "; " + e.lacks[0].Remedy
+}
+
+func unmeasured(l snapshot.Lack) gate.Unmeasured {
+	return gate.Unmeasured{What: l.What, Why: l.Why, Remedy: l.Remedy}
 }
 
 // prove runs the experiments and returns what was observed.
@@ -168,7 +203,7 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name 
 // static is the observation of a change on which nothing is run.
 func static(change *changeset.Change) gate.Observation {
 	o := gate.Observation{
-		SchemaVersion: gate.ObservationVersion, Engine: gate.Engine{Name: string(change.Parsing.Dialect)},
+		SchemaVersion: gate.ObservationVersion, Engine: gate.Engine{Name: string(change.Parsing.Dialect)}, Tier: gate.TierStatic,
 		Base: change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout,
 		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
 		Tables: map[string]gate.Table{},
@@ -187,7 +222,13 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 	o := static(change)
 	o.Engine = gate.Engine{Name: o.Engine.Name, Version: g.server.version()}
 	o.Target = gate.TargetFacts{Kind: g.target.Kind, Detail: g.target.Detail}
-	o.Snapshot = g.facts
+	o.Snapshot, o.Tier = g.facts, gate.TierSchema
+	if g.facts != nil {
+		o.Tier = gate.TierData
+	}
+	for _, l := range g.target.Lacks {
+		o.Unmeasured = append(o.Unmeasured, unmeasured(l))
+	}
 	o.Migrations = o.Migrations[:0]
 	for _, m := range g.pending {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
@@ -197,10 +238,17 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 
 // conclude judges and writes the reports.
 func (a *app) conclude(formats []config.Format, change *changeset.Change, o gate.Observation, policy gate.Policy) (gate.Verdict, error) {
-	o.Phases = a.progress.Phases()
+	o.Phases, o.ConfigChanges = a.progress.Phases(), a.configChanges
+	if len(change.Added) == 0 {
+		o.Tier = ""
+	}
 	r := rule.Judge(o, policy)
-	if len(change.Added) == 0 && r.Verdict == gate.Pass && len(r.Findings) == 0 {
+	ofMigrations := slices.ContainsFunc(r.Findings, func(f gate.Finding) bool { return f.Rule != "gate-config-changed" })
+	if len(change.Added) == 0 && r.Verdict == gate.Pass && !ofMigrations {
 		r.Verdict, r.Reason = gate.Skipped, skipReason(change)
+	}
+	if a.publisher != nil && r.Verdict.ExitCode() == 0 {
+		defer a.publisher.group("Report")()
 	}
 	if err := a.writeReports(formats, r, readSource(change.Top)); err != nil {
 		return gate.Error, err

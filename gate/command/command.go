@@ -49,7 +49,7 @@ type runner interface {
 type reporter interface {
 	runner
 	Formats() ([]config.Format, error)
-	answers()
+	output() config.Output
 }
 
 // Run runs one command line and returns the exit code: 0 pass or skipped, 1
@@ -67,16 +67,28 @@ func run(ctx context.Context, env Env, grammar any) (code int) {
 			code = exitUndecided
 		}
 	}()
+	vars := config.NewEnv(env.Environ)
+	raw := env.Stdout
+	var flush [2]func()
+	env.Stdout, flush[0] = guarded(vars, env.Stdout)
+	env.Stderr, flush[1] = guarded(vars, env.Stderr)
+	flushAll := func() { flush[0](); flush[1]() }
+	defer flushAll()
 	args := arguments(env.Args)
 	parser, err := config.New(grammar, description, ruleIDs())
 	if err != nil {
 		return fail(env, err)
 	}
+	if len(args) == 0 && vars.Get("GITHUB_ACTIONS") == "true" {
+		args = []string{"check"} // how an action calls its image
+	}
 	if len(args) == 0 {
 		_ = parser.Help(env.Stderr, nil)
 		return exitUndecided
 	}
-	vars := config.NewEnv(env.Environ)
+	side := &sides{ctx: ctx}
+	side.ci, side.ciErr = readCI(vars)
+	parser.FileSource, parser.Writes = side.file, dotenvNames()
 	parsed, err := parser.Parse(args, vars, env.Dir)
 	if errors.Is(err, config.ErrHelp) {
 		if err = parser.Help(env.Stdout, args); err == nil {
@@ -86,7 +98,10 @@ func run(ctx context.Context, env Env, grammar any) (code int) {
 	if err != nil {
 		return fail(env, err)
 	}
+	env.Dir = parsed.Dir
 	a := newApp(env, vars, parsed, globals(grammar))
+	a.ci, a.ciErr, a.rawStdout, a.flush = side.ci, side.ciErr, raw, flushAll
+	a.configChanges = slices.Concat(parsed.Changes, side.workflows)
 	return a.run(ctx, parsed.Command.(runner))
 }
 
@@ -112,6 +127,17 @@ func (a *app) run(parent context.Context, cmd runner) int {
 			return fail(a.env, err)
 		}
 	}
+	var out config.Output
+	if c, ok := cmd.(publishing); ok {
+		opt, o, wanted := c.publishes()
+		if out = o; wanted {
+			p, err := a.newPublisher(opt)
+			if err != nil {
+				return fail(a.env, err)
+			}
+			a.publisher = p
+		}
+	}
 	ctx, cancel := context.WithCancel(parent)
 	if d, ok := cmd.(interface{ Deadline() time.Duration }); ok {
 		cancel()
@@ -119,14 +145,19 @@ func (a *app) run(parent context.Context, cmd runner) int {
 	}
 	defer cancel()
 	defer a.progress.Close()
+	if _, running := cmd.(*checkCmd); running && a.publisher != nil {
+		a.publisher.begin(ctx)
+	}
 	verdict, err := cmd.Run(ctx, a)
 	a.progress.Close()
 	if err == nil {
+		a.tell(ctx, out)
 		return verdict.ExitCode()
 	}
 	err = a.outcome(parent, ctx, err)
 	if c, ok := cmd.(reporter); ok {
 		a.writeFailure(c, err)
+		a.tell(ctx, out)
 	}
 	return fail(a.env, err)
 }

@@ -22,7 +22,11 @@ func (c *detectCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 
 // detect finds the change's migrations, for every command that needs them.
 func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Change, error) {
+	if a.ciErr != nil {
+		return nil, a.ciErr
+	}
 	return changeset.Detect(ctx, changeset.Options{
+		CI:      a.ci.Base,
 		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
 		LookupEnv: a.lookupEnv, Log: a.log,
 	})

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
@@ -84,8 +85,8 @@ func dialect(engine string) migration.Dialect {
 }
 
 // settleEngine replaces "auto" by the engine that the snapshot was taken from,
-// and refuses a snapshot of another engine.
-func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
+// or without one by the server's, and refuses a snapshot of another engine.
+func (a *app) settleEngine(m *config.Migrations, s config.Server, snap config.Snapshot) error {
 	from := ""
 	if snap.Snapshot != "" {
 		// What is wrong with the file is told by whoever opens it, which a
@@ -100,8 +101,12 @@ func (a *app) settleEngine(m *config.Migrations, snap config.Snapshot) error {
 		}
 	case m.Engine == "auto" && from != "":
 		m.Engine = from
+	case m.Engine == "auto" && strings.HasPrefix(s.DatabaseURL, "mysql"):
+		m.Engine = snapshot.MySQL
+	case m.Engine == "auto" && strings.HasPrefix(s.DatabaseURL, "mariadb"):
+		m.Engine = snapshot.MariaDB
 	case m.Engine == "auto":
-		m.Engine = "postgres"
+		m.Engine = snapshot.Postgres
 	}
 	return nil
 }

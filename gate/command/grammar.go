@@ -34,6 +34,8 @@ type checkCmd struct {
 	config.Downs
 	config.Failing
 	config.Output
+	config.Publishing
+	config.Trust
 	config.Lifetime
 	config.Keeping
 }
@@ -93,6 +95,7 @@ type detectCmd struct {
 type reportCmd struct {
 	File string `arg:"" name:"file.json" help:"JSON report; - reads standard input."`
 	config.Output
+	config.Publishing // only with --publish always: the run that made the report has told its own
 }
 
 type explainCmd struct {

@@ -53,7 +53,7 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, m 
 		}
 	}
 	end := a.phase(ctx, "start server")
-	target, err := a.provision(ctx, f, s.Target, spec)
+	target, err := a.provision(ctx, f, kindOf(s), spec)
 	if err != nil {
 		return nil, err
 	}

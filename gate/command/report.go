@@ -19,6 +19,7 @@ func (c *reportCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if err != nil {
 		return gate.Error, err
 	}
+	formats = targets(formats, a.reportDir(c.Output, false))
 	r, err := a.readReport(ctx, c.File)
 	if err != nil {
 		return gate.Error, err

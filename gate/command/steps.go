@@ -25,7 +25,7 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 	}
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
-	if err := a.settleEngine(&c.Migrations, c.Snapshot); err != nil {
+	if err := a.settleEngine(&c.Migrations, c.Server, c.Snapshot); err != nil {
 		return gate.Error, err
 	}
 	change, err := a.detect(ctx, c.Migrations)
@@ -75,6 +75,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 	if err != nil {
 		return gate.Error, err
 	}
+	formats = targets(formats, a.reportDir(c.Output, false))
 	dir, err := a.runDir(c.RunDir, config.Top(a.env.Dir))
 	if err != nil {
 		return gate.Error, err
@@ -92,7 +93,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	policy := rule.DefaultPolicy()
-	policy.Rules, policy.Only = a.parsed.Rules, []string{"migration-failed", "checksum-drift", "version-order"}
+	policy.Rules, policy.Only = a.parsed.Rules, []string{"migration-failed", "checksum-drift", "version-order", "not-measured", "gate-config-changed"}
 	f := a.fleet(config.Server{}, c.WorkDir)
 	a.reap(ctx, f)
 	state, g, err := a.attach(ctx, f, dir, c.Database, c.Migrations)
@@ -147,6 +148,7 @@ func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, er
 	if err != nil {
 		return gate.Error, err
 	}
+	formats = targets(formats, a.reportDir(c.Output, false))
 	top := config.Top(a.env.Dir)
 	dir, err := a.runDir(c.RunDir, top)
 	if err != nil {
@@ -158,7 +160,8 @@ func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, er
 		return gate.Error, err
 	}
 	p := a.policy(c.Budget, config.Reversing{Reversal: string(gate.ForwardOnly)}, config.Downs{}, c.Failing)
-	p.Only = []string{"lock-budget", "lock-held-across-statements", "migration-failed"}
+	p.Only = []string{"lock-budget", "lock-held-across-statements", "migration-failed", "not-measured", "gate-config-changed"}
+	o.ConfigChanges = a.configChanges
 	r := rule.Judge(o, p)
 	if err := a.writeReports(formats, r, readSource(top)); err != nil {
 		return gate.Error, err
@@ -172,12 +175,13 @@ func (c *assertSafeDownCmd) Run(ctx context.Context, a *app) (gate.Verdict, erro
 	if err != nil {
 		return gate.Error, err
 	}
+	formats = targets(formats, a.reportDir(c.Output, false))
 	change, err := a.detect(ctx, c.Migrations)
 	if err != nil {
 		return gate.Error, err
 	}
 	p := a.policy(config.Budget{}, config.Reversing{Reversal: string(gate.ForwardOnly)}, c.Downs, c.Failing)
-	p.Strict, p.Only = c.Strict, []string{"unsafe-down", "down-missing"}
+	p.Strict, p.Only = c.Strict, []string{"unsafe-down", "down-missing", "gate-config-changed"}
 	return a.conclude(formats, change, static(change), p)
 }
 

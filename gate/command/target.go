@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/ci"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/container"
 	"github.com/migration-gate/migration-gate/snapshot/local"
+	running "github.com/migration-gate/migration-gate/snapshot/server"
 )
 
 // cleanupTime is how long a run may take to remove what it made, after it
@@ -28,6 +30,9 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 	var second snapshot.Offer
 	for _, p := range f.of(kind) {
 		offer := p.Offer(ctx, spec)
+		if !offer.OK && len(offer.Lacks) > 0 {
+			return nil, &lackingError{offer.Lacks}
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -104,10 +109,18 @@ func closing(ctx context.Context, err *error, what string, f func(context.Contex
 	}
 }
 
-// fleet holds every provisioner, in the order in which --target auto tries
-// them: the image of production's version, then what is on this machine, then
-// what can be fetched.
+// fleet holds every provisioner: that of a server which must be named and then,
+// in the order in which --target auto tries them, the image of production's
+// version, what is on this machine, and what can be fetched.
 type fleet []snapshot.Provisioner
+
+// kindOf is what --target means: with a server's URL, auto is that server.
+func kindOf(s config.Server) string {
+	if s.Target == "auto" && s.DatabaseURL != "" {
+		return "server"
+	}
+	return s.Target
+}
 
 // fleet makes the provisioners; making them starts and looks for nothing.
 func (a *app) fleet(s config.Server, workDir string) fleet {
@@ -122,16 +135,21 @@ func (a *app) fleet(s config.Server, workDir string) fleet {
 	here.Templates = filepath.Join(cache, "initialised")
 	note := func(msg string) { a.log.Info(msg) }
 	return fleet{
+		running.New(running.Options{
+			URL: s.DatabaseURL, Allow: s.AllowServer, Deny: s.DenyServer, CI: a.ci.Provider != ci.None && !a.ci.Act,
+			Path: a.vars.Get("PATH"), Log: note,
+		}),
 		container.New(container.Options{LookupEnv: a.lookupEnv, Log: note}),
 		local.New(here),
 		local.NewEmbedded(local.EmbeddedOptions{Options: here, URL: s.EmbeddedURL, Cache: cache, SHA256: s.EmbeddedSHA256, Log: note}),
 	}
 }
 
-// of picks those that --target asks for.
+// of picks those that --target asks for: a server that was named is the only
+// one that auto tries, and else none of its.
 func (f fleet) of(kind string) fleet {
 	if kind == "auto" {
-		return f
+		return f[1:]
 	}
 	for _, p := range f {
 		if p.Kind() == kind {

@@ -16,9 +16,11 @@ import (
 
 // writeReports writes every format that was asked for. One that cannot be
 // written does not keep the others from it; the errors come back joined.
-// source reads a file of the change for showing statements as written.
+// source reads a file of the change for showing statements as written. The last
+// report of a run is what the forge is told.
 func (a *app) writeReports(formats []config.Format, r gate.Report, source func(string) ([]byte, bool)) error {
 	var errs []error
+	a.told = &r
 	for _, f := range formats {
 		opt := report.Options{Source: source, Unicode: true}
 		if f.Path == "" {
@@ -47,6 +49,7 @@ func (a *app) writeFailure(c reporter, cause error) {
 	if err != nil {
 		return // that is the cause
 	}
+	formats = targets(formats, a.reportDir(c.output(), a.publisher != nil))
 	formats = slices.DeleteFunc(formats, func(f config.Format) bool { return f.Path == "" && f.Name == "text" })
 	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
 		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),

@@ -16,6 +16,8 @@ type FileQuery struct {
 	// Path is absolute: the file that --config names, or that of the default
 	// name at the repository's top. It need not exist.
 	Path string
+	// Dir is the directory that the run is in, absolute.
+	Dir string
 	// Command that was called ("migrate up"), and what it was given of the
 	// options that tell the sides of a change apart.
 	Command, From, Base, Head string

@@ -29,11 +29,12 @@ import (
 
 // Global options belong to every command.
 type Global struct {
-	Config     string `placeholder:"FILE" source:"flag,env" help:"Configuration file (default: .migration-gate.yml at the repository's top, where there is one)."`
-	ConfigFrom string `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts: the base's, or the one that is checked out (head); auto takes the base's for pull and merge requests, so that a change cannot loosen its own gate."`
-	Verbose    bool   `short:"v" help:"Log what is done and where each setting comes from."`
-	LogFormat  string `default:"text" values:"text,json" help:"Format of the log on standard error."`
-	Progress   string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
+	Config           string `placeholder:"FILE" source:"flag,env" help:"Configuration file (default: .migration-gate.yml at the repository's top, where there is one)."`
+	ConfigFrom       string `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts: the base's, or the one that is checked out (head); auto takes the base's for pull and merge requests, so that a change cannot loosen its own gate."`
+	WorkingDirectory string `placeholder:"DIR" source:"flag,env" help:"Directory to run in, as if started there; all relative paths are relative to it."`
+	Verbose          bool   `short:"v" help:"Log what is done and where each setting comes from."`
+	LogFormat        string `default:"text" values:"text,json" help:"Format of the log on standard error."`
+	Progress         string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
 }
 
 // Migrations say which files are the change.
@@ -115,6 +116,7 @@ type Publishing struct {
 	CommitStatus bool   `help:"Set the commit status migration-gate/verdict (GitHub; statuses: write)."`
 	CheckRun     bool   `help:"Make a check run with all annotations (GitHub; checks: write)."`
 	Comment      string `default:"never" values:"never,on-failure,auto" help:"Keep one comment on the pull or merge request up to date: from the first failure on, or always (GitHub: pull-requests: write; GitLab: a project's token)."`
+	Matrix       string `placeholder:"NAME" source:"flag,env" action:"${{ toJSON(matrix) }}" help:"What tells this run apart from others of the same job, in its status and comment: a name, or the job's matrix as JSON."`
 	GithubToken  string `hidden:"" name:"github-token" placeholder:"TOKEN" source:"env" secret:"" action:"${{ github.token }}" help:"Token of the GitHub API."`
 	GitlabToken  string `hidden:"" name:"gitlab-token" placeholder:"TOKEN" source:"env" secret:"" action:"-" help:"Token of the GitLab API, with the scope api: CI_JOB_TOKEN cannot write notes."`
 }

@@ -39,6 +39,9 @@ type Parser struct {
 	// FileSource decides which content of the configuration file counts; nil
 	// reads what is on the disk.
 	FileSource FileSource
+	// Writes lists variables of the tool's prefix that it writes for later steps
+	// of a pipeline, and that are none of its options.
+	Writes []string
 
 	kong  *kong.Kong
 	opts  []Option
@@ -51,6 +54,8 @@ type Parsed struct {
 	// path ("migrate up").
 	Command any
 	Name    string
+	// Dir is the directory that the run is in, absolute.
+	Dir string
 	// File is the configuration file read, relative to the working directory
 	// where it lies beneath it; "" for none. Tables and Rules are its own.
 	File   string
@@ -138,7 +143,11 @@ func (p *Parser) Parse(args []string, env Env, cwd string) (*Parsed, error) {
 	if ctx.Error != nil {
 		return nil, p.usageError(ctx, args)
 	}
-	out := &Parsed{origins: map[string]string{}, Warnings: env.unknown(p.opts)}
+	out := &Parsed{origins: map[string]string{}, Warnings: env.unknown(p.opts, p.Writes)}
+	if cwd, err = p.workingDirectory(ctx, env, cwd); err != nil {
+		return nil, err
+	}
+	out.Dir = cwd
 	f, err := p.file(ctx, env, cwd, out)
 	if err != nil {
 		return nil, err
@@ -255,7 +264,7 @@ func (p *Parser) file(ctx *kong.Context, env Env, cwd string, out *Parsed) (*fil
 		read = func(q FileQuery) (FileAnswer, error) { return FileAnswer{}, ErrNotAsked }
 	}
 	q := FileQuery{Path: cmp.Or(name, filepath.Join(Top(cwd), FileName))}
-	q.Command = p.selected(ctx)
+	q.Command, q.Dir = p.selected(ctx), cwd
 	q.From, _ = p.early(ctx, env, "config-from")
 	q.Base, _ = p.early(ctx, env, "base")
 	q.Head, _ = p.early(ctx, env, "head")
@@ -289,6 +298,21 @@ func (p *Parser) file(ctx *kong.Context, env Env, cwd string, out *Parsed) (*fil
 	out.Changes = p.changes(answer)
 	out.File, out.Tables, out.Rules = fp.shown, f.tables, f.rules
 	return f, nil
+}
+
+// workingDirectory is where the run takes place: every path is relative to it.
+func (p *Parser) workingDirectory(ctx *kong.Context, env Env, cwd string) (string, error) {
+	name, where := p.early(ctx, env, "working-directory")
+	if name == "" {
+		return cwd, nil
+	}
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(cwd, name)
+	}
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return "", &Error{Where: where, Message: shorten(cwd, name) + " is not a directory"}
+	}
+	return name, nil
 }
 
 // ErrNotAsked is a FileSource's answer where the file on the disk counts, and

@@ -44,7 +44,7 @@ func (e Env) lookup(o Option) (value, name string) {
 
 // unknown lists variables with the tool's prefix that no option reads, each
 // with the nearest that one does.
-func (e Env) unknown(opts []Option) []string {
+func (e Env) unknown(opts []Option, writes []string) []string {
 	var known []string
 	for _, o := range opts {
 		if len(o.Env) > 0 {
@@ -53,7 +53,7 @@ func (e Env) unknown(opts []Option) []string {
 	}
 	var out []string
 	for name := range e {
-		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(known, name) || strings.HasPrefix(name, EnvPrefix+"TEST_") {
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(known, name) || slices.Contains(writes, name) || strings.HasPrefix(name, EnvPrefix+"TEST_") {
 			continue
 		}
 		out = append(out, name+" is not read by anything"+hint(name, known))

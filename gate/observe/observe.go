@@ -110,6 +110,14 @@ func rerun(ctx context.Context, lab Lab, m *gate.Migration) (err error) {
 	return nil
 }
 
+// CatchUpError says that a merged migration does not apply to the baseline.
+type CatchUpError struct{ Failure gate.Failure }
+
+func (e *CatchUpError) Error() string {
+	f := e.Failure
+	return fmt.Sprintf("apply merged migration %s:%d: %s (%s): the base's migrations do not apply to the baseline; use a snapshot that has them", f.File, f.Line, f.Message, f.CodeText())
+}
+
 // CatchUp applies merged migrations that the snapshot does not have yet. They
 // are not this change's, so they are not measured; one that fails means that
 // the snapshot and the base do not fit together, which is an error.
@@ -129,7 +137,7 @@ func CatchUp(ctx context.Context, open func(context.Context) (Session, error), m
 			return fmt.Errorf("apply merged migration %s: %w", m.Up.File, err)
 		}
 		if f := run.Failure; f != nil {
-			return fmt.Errorf("apply merged migration %s:%d: %s (%s): the base's migrations do not apply to the baseline; use a snapshot that has them", f.File, f.Line, f.Message, f.CodeText())
+			return &CatchUpError{*f}
 		}
 	}
 	return nil

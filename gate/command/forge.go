@@ -1,0 +1,202 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/ci"
+	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/report/github"
+	"github.com/migration-gate/migration-gate/gate/report/gitlab"
+)
+
+// publishTime is how long telling the forge may take in all, after the verdict
+// is known.
+const publishTime = 25 * time.Second
+
+// publisher tells the forge that runs the gate. It never fails a run: what
+// could not be told comes back as notices.
+type publisher interface {
+	begin(ctx context.Context)
+	publish(ctx context.Context, r gate.Report, paths map[string]string) (notices []string)
+	// group folds what is printed until end is called, where the forge's log can.
+	group(title string) (end func())
+}
+
+// publishing is a command whose report the forge is told of.
+type publishing interface {
+	publishes() (opt config.Publishing, formats config.Output, ok bool)
+}
+
+func (c *checkCmd) publishes() (config.Publishing, config.Output, bool) {
+	return c.Publishing, c.Output, c.Publish != "never"
+}
+
+func (c *reportCmd) publishes() (config.Publishing, config.Output, bool) {
+	return c.Publishing, c.Output, c.Publish == "always"
+}
+
+func (a *app) onGitHub() bool { return a.ci.Provider == ci.GitHub }
+
+// guarded makes the streams of a CI system's log harmless: what a migration, a
+// server or a file's name says must not be obeyed by it as a command.
+func guarded(vars config.Env, w io.Writer) (guard io.Writer, flush func()) {
+	switch {
+	case vars.Get("GITHUB_ACTIONS") == "true":
+		w = github.Guard(w)
+	case vars.Get("GITLAB_CI") == "true":
+		w = gitlab.Guard(w)
+	default:
+		return w, func() {}
+	}
+	return w, func() {
+		if f, ok := w.(interface{ Flush() error }); ok {
+			_ = f.Flush()
+		}
+	}
+}
+
+// newPublisher makes the publisher of the forge that runs the gate, nil for
+// none. Under act no API is called unless asked for: act takes the token of
+// whoever is logged in on that machine.
+func (a *app) newPublisher(opt config.Publishing) (publisher, error) {
+	api := !a.ci.Act || opt.Publish == "always"
+	source := readSource(config.Top(a.env.Dir))
+	if opt.Matrix != "" {
+		a.ci.Matrix = ci.MatrixName(opt.Matrix)
+	}
+	switch a.ci.Provider {
+	case ci.GitHub:
+		p := &githubPublisher{a: a, source: source, token: opt.GithubToken}
+		p.runner = github.NewRunner(github.RunnerOptions{Stdout: a.rawStdout, Getenv: a.vars.Get, Source: source})
+		if !api || !opt.CommitStatus && !opt.CheckRun && opt.Comment == "never" {
+			return p, nil
+		}
+		var err error
+		p.api, err = github.NewAPI(github.APIOptions{
+			Run: a.ci, Token: opt.GithubToken, CommitStatus: opt.CommitStatus, CheckRun: opt.CheckRun, Comment: opt.Comment, Source: source,
+		})
+		return p, err
+	case ci.GitLab:
+		comment := opt.Comment
+		if !api {
+			comment = "never"
+		}
+		p, err := gitlab.New(gitlab.Options{Run: a.ci, Token: opt.GitlabToken, Comment: comment, Stdout: a.rawStdout, Source: source})
+		if err != nil {
+			return nil, err
+		}
+		return gitlabPublisher{p}, nil
+	}
+	return nil, nil
+}
+
+type githubPublisher struct {
+	a      *app
+	source func(string) ([]byte, bool)
+	token  string
+	runner *github.Runner
+	api    *github.API // nil: nothing but the log, the summary and the outputs
+}
+
+func (p *githubPublisher) begin(ctx context.Context) {
+	p.runner.Mask(p.token)
+	if p.api != nil {
+		p.api.Begin(ctx)
+	}
+}
+
+func (p *githubPublisher) publish(ctx context.Context, r gate.Report, paths map[string]string) (notices []string) {
+	// Anew, for the paths are known only now.
+	runner := github.NewRunner(github.RunnerOptions{Stdout: p.a.rawStdout, Getenv: p.a.vars.Get, Source: p.source, Paths: paths})
+	for _, err := range runner.Publish(r) {
+		notices = append(notices, err.Error())
+	}
+	if p.api != nil {
+		notices = append(notices, p.api.Publish(ctx, r)...)
+	}
+	return notices
+}
+
+func (p *githubPublisher) group(title string) func() { return p.runner.Group(title) }
+
+type gitlabPublisher struct{ *gitlab.Publisher }
+
+func (p gitlabPublisher) begin(ctx context.Context) { p.Begin(ctx) }
+
+func (p gitlabPublisher) publish(ctx context.Context, r gate.Report, _ map[string]string) []string {
+	return p.Publish(ctx, r)
+}
+
+func (p gitlabPublisher) group(title string) func() {
+	return p.Section("migration_gate_report", title, true)
+}
+
+// tell publishes the run's report on a context of its own: also a run that was
+// interrupted must not leave a status that is pending for ever.
+func (a *app) tell(ctx context.Context, out config.Output) {
+	if a.publisher == nil || a.told == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTime)
+	defer cancel()
+	a.flush()
+	for _, n := range a.publisher.publish(ctx, *a.told, a.reportPaths(a.reportDir(out, true))) {
+		a.log.Warn(n)
+	}
+}
+
+// trust refuses events that run a fork's migrations with the repository's own
+// secrets, unless they are allowed by name.
+func (a *app) trust(t config.Trust) error {
+	if a.ciErr != nil {
+		return a.ciErr
+	}
+	event, untrusted := a.ci.Untrusted()
+	if !untrusted || slices.Contains(t.AllowEvent, event) {
+		return nil
+	}
+	return &usageError{
+		fmt.Sprintf("the event %s runs the code of %s with this repository's secrets, and migrations are code", event, or(a.ci.HeadRepository, "a fork")),
+		"run the gate on pull_request, or allow it with --allow-event " + event + " where nothing secret is within reach",
+	}
+}
+
+// fork decides what becomes of a run without secrets (a fork's pull request)
+// that comes without the snapshot: the change is tried on the schema alone, and
+// the verdict says so, or it is refused.
+func (a *app) fork(t config.Trust, snap *config.Snapshot) (*gate.Unmeasured, error) {
+	why, restricted := a.ci.Restricted()
+	if !restricted {
+		return nil, nil
+	}
+	why += " gets no secrets, and so no snapshot"
+	if snap.Snapshot != "" {
+		path, _, err := config.SplitSnapshot(snap.Snapshot)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(a.path(path)); err == nil {
+			return nil, nil
+		}
+		why += " (" + path + " is not there)"
+	}
+	const remedy = "have a maintainer push the branch to this repository, where the snapshot is within reach"
+	if t.ForkPolicy == "fail" {
+		return nil, &usageError{why + ", and fork-policy is fail", remedy}
+	}
+	snap.Snapshot = ""
+	return &gate.Unmeasured{What: "durations, and what depends on data", Why: why, Remedy: remedy, Accepted: true}, nil
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
