@@ -43,8 +43,8 @@ func (p *Publisher) Section(name, title string, collapsed bool) (end func()) {
 // writes as it may be. It may be used by several at once, each of whose writes
 // stays whole.
 //
-// A carriage return or an escape sequence that nothing follows is never
-// written.
+// A carriage return or an escape sequence waits for what follows it, or for
+// Flush, which the writer has.
 func Guard(w io.Writer) io.Writer { return &guard{w: w} }
 
 type guard struct {
@@ -74,6 +74,20 @@ func (g *guard) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
+}
+
+// Flush writes what still waits for its end, as its codes.
+func (g *guard) Flush() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.held) == 0 {
+		return nil
+	}
+	rest := string(g.held[1:])
+	g.buf = fmt.Appendf(g.buf[:0], `\x%02x%s`, g.held[0], rest)
+	g.held, g.tail = g.held[:0], ""
+	_, err := g.w.Write(g.buf)
+	return err
 }
 
 // take is one byte.

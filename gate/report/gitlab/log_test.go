@@ -79,6 +79,22 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+func TestGuardFlush(t *testing.T) {
+	for in, want := range map[string]string{"end\r": `end\x0d`, "end\x1b[31": `end\x1b[31`, "end\x1b": `end\x1b`, "end": "end"} {
+		var b bytes.Buffer
+		g := gitlab.Guard(&b)
+		_, _ = io.WriteString(g, in)
+		for range 2 {
+			if err := g.(interface{ Flush() error }).Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.String() != want {
+			t.Errorf("%q: %q, want %q", in, b.String(), want)
+		}
+	}
+}
+
 func TestGuardKeepsWritesWhole(t *testing.T) {
 	var b bytes.Buffer
 	g := gitlab.Guard(&b)
