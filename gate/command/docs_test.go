@@ -96,6 +96,9 @@ func optionTables(opts []config.Option) string {
 				continue
 			}
 			name := "`--" + o.Name + "`"
+			if o.EnvOnly {
+				name = "`" + o.Env[0] + "` (no flag)"
+			}
 			if o.Short != "" {
 				name = "`-" + o.Short + "`, " + name
 			}
@@ -151,7 +154,11 @@ func nameTable(opts []config.Option) string {
 		if o.Key != "" {
 			key = cell(o.Key)
 		}
-		fmt.Fprintf(&b, "| `--%s` | %s | %s | %s | %s |\n", o.Name, o.Type, variable, input, key)
+		flag := "`--" + o.Name + "`"
+		if o.EnvOnly {
+			flag = "–"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", flag, o.Type, variable, input, key)
 	}
 	return b.String() + "\n"
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/report"
+	"github.com/migration-gate/migration-gate/gate/rule"
 )
 
 // writeReports writes every format that was asked for. One that cannot be
@@ -22,7 +23,7 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 	var errs []error
 	a.told = &r
 	for _, f := range formats {
-		opt := report.Options{Source: source, Unicode: true}
+		opt := report.Options{Source: source, Unicode: true, Rules: catalogue(), Version: buildVersions().Version}
 		if f.Path == "" {
 			width, _ := terminal(a.env.Stdout)
 			opt.Color, opt.Width, opt.Unicode = a.color(a.env.Stdout), width, a.unicode()
@@ -39,6 +40,15 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// catalogue is the rules' documentation, as reports hand it on.
+func catalogue() []report.Rule {
+	var rules []report.Rule
+	for _, r := range rule.Catalogue() {
+		rules = append(rules, report.Rule{ID: r.ID, Severity: r.Severity, Title: r.Title, Doc: r.Doc})
+	}
+	return rules
 }
 
 // writeFailure writes the verdict "error": also a run that could not decide
