@@ -14,7 +14,7 @@ import (
 // A carriage return ends a line as well. It looks for the marks by the rules of
 // a culture, where characters that nobody sees do not count, and other readers
 // of such logs drop colour codes first; so what is invisible never parts marks
-// here, neither. Only a mark that would complete a command is touched: a
+// here. Only a mark that would complete a command is touched: a
 // backslash goes before it, which whoever copies the text will see. So a line
 // that begins with "::numeric" stays as it is, for no second "::" follows.
 
@@ -93,12 +93,13 @@ func (g *GuardWriter) commands(p []byte) error {
 	return g.emit(len(g.line))
 }
 
-// scanner finds the marks that complete a command, in the bytes as they are and
-// in what is left when colour codes are taken out.
+// scanner finds the marks that complete a command, as three readers see them:
+// the runner; act, which does not end lines at carriage returns; and one that
+// takes colour codes out first.
 type scanner struct {
-	begun     bool
-	raw, bare marks
-	ansi      byte // 0, or the last byte of a colour code that has begun
+	begun          bool
+	raw, act, bare marks
+	ansi           byte // 0, or the last byte of a colour code that has begun
 }
 
 // completes reports whether c would complete a command, and goes on as if it
@@ -107,12 +108,14 @@ func (s *scanner) completes(c byte) bool {
 	// At its very start the stream's encoding is told by its first bytes.
 	odd := !s.begun && (c == 0 || c >= 0xfe)
 	s.begun = true
-	hit := s.raw.completes(c)
+	hit := s.raw.completes(c, c == '\n' || c == '\r')
+	hit = s.act.completes(c, c == '\n') || hit
 	if !s.inCode(c) {
-		hit = s.bare.completes(c) || hit
+		hit = s.bare.completes(c, c == '\n' || c == '\r') || hit
 	}
 	if hit || odd {
 		s.raw.part(c)
+		s.act.part(c)
 		s.bare.part(c)
 		s.ansi = 0
 		return true
@@ -155,9 +158,9 @@ const (
 	plainText
 )
 
-func (m *marks) completes(c byte) bool {
+func (m *marks) completes(c byte, end bool) bool {
 	switch {
-	case c == '\n' || c == '\r':
+	case end:
 		*m = marks{}
 		return false
 	case c < ' ' || c >= 0x7f:

@@ -35,6 +35,7 @@ func TestGuard(t *testing.T) {
 		"  \t::error file=a,line=1::x":        "  \t::error file=a,line=1:\\:x",
 		"a\r::warning::x\r\n":                 "a\r::warning:\\:x\r\n",
 		"a\n::add-mask::a\n::set-env n=1::\n": "a\n::add-mask:\\:a\n::set-env n=1:\\:\n",
+		"::add-mask \r::password\n":           "::add-mask \r:\\:password\n", // act ends no line there
 		"::TOKEN::":                           "::TOKEN:\\:",
 		"::::":                                ":::\\:",
 		"##[error]x":                          "##\\[error]x",

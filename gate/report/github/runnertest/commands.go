@@ -96,7 +96,7 @@ func decode(b []byte) string {
 		}
 		return string(rs)
 	}
-	return strings.ToValidUTF8(string(bytes.TrimPrefix(b, []byte("\ufeff"))), "\ufffd")
+	return string([]rune(string(bytes.TrimPrefix(b, []byte("\ufeff")))))
 }
 
 // parseLine tries the newer form before the older, each as an exact comparison

@@ -46,7 +46,7 @@ func Annotations(commands []Command) (shown []Annotation, left int) {
 // error is one that fails the step.
 func ParseOutputs(file []byte) (map[string]string, error) {
 	out := map[string]string{}
-	rest := strings.ToValidUTF8(strings.TrimPrefix(string(file), "\ufeff"), "\ufffd")
+	rest := string([]rune(strings.TrimPrefix(string(file), "\ufeff")))
 	for rest != "" {
 		var line string
 		line, rest, _ = strings.Cut(rest, "\n")
