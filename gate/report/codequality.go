@@ -47,7 +47,7 @@ func renderCodeQuality(m *model, b *bytes.Buffer) error {
 	for i := range m.findings {
 		f := &m.findings[i]
 		entries = append(entries, codeQuality{
-			Description: clip(oneLine(f.Message), 1000, "..."), CheckName: oneLine(f.Rule), Fingerprint: prints[i],
+			Description: cutText(oneLine(f.Message), 1000), CheckName: oneLine(f.Rule), Fingerprint: prints[i],
 			Severity: codeQualitySeverity(f.Severity),
 			Location: codeQualityLocation{repositoryPath(m.fileOf(f)), codeQualityLines{max(f.Line, 1)}},
 		})

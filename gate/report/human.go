@@ -133,6 +133,14 @@ func cutRunes(s string, n int) string {
 	return s[:n]
 }
 
+// cutText shortens s to about n bytes, for programs.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return cutRunes(s, n-3) + "..."
+}
+
 // clip shortens s to a display width, ending in mark where it cut.
 func clip(s string, width int, mark string) string {
 	if len(s) <= width {

@@ -197,7 +197,7 @@ func (j *junit) script(s *junitSuite, sc *migration.Script, run *gate.Run) {
 				ms, ran = run.Statements[k].DurationMS, true
 			}
 		}
-		c := s.add(file, fmt.Sprintf("line %d: %s", st.Line, clip(oneLine(st.SQL), 100, "...")), file, ms)
+		c := s.add(file, fmt.Sprintf("line %d: %s", st.Line, cutText(oneLine(st.SQL), 100)), file, ms)
 		if !ran {
 			c.Skipped = &junitProblem{Message: "not run"}
 		}
@@ -218,7 +218,7 @@ func (j *junit) tell(c *junitCase, fs []*gate.Finding) {
 			continue
 		}
 		if c.Failure == nil {
-			c.Failure = &junitProblem{Message: xmlText(clip(oneLine(f.Message), 1000, "...")), Type: xmlText(oneLine(f.Rule))}
+			c.Failure = &junitProblem{Message: xmlText(cutText(oneLine(f.Message), 1000)), Type: xmlText(oneLine(f.Rule))}
 			c.Skipped = nil
 		}
 		failing = append(failing, j.findingText(f))
@@ -242,14 +242,14 @@ func (j *junit) fails(f *gate.Finding) bool {
 // GitLab shows the text alone.
 func (j *junit) findingText(f *gate.Finding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s[%s] %s: %s\n", f.Severity, oneLine(f.Rule), place(f), clip(oneLine(f.Message), 2000, "..."))
+	fmt.Fprintf(&b, "%s[%s] %s: %s\n", f.Severity, oneLine(f.Rule), place(f), cutText(oneLine(f.Message), 2000))
 	if sql := strings.TrimSpace(j.statementOf(f)); sql != "" {
 		b.WriteString("\n" + cutLines(gate.Printable(sql), 2000, "--") + "\n")
 	}
 	switch fix := strings.TrimSpace(f.Fix); {
 	case fix == "":
 	case !isSQL(fix):
-		fmt.Fprintf(&b, "\nhelp: %s\n", clip(oneLine(fix), 2000, "..."))
+		fmt.Fprintf(&b, "\nhelp: %s\n", cutText(oneLine(fix), 2000))
 	default:
 		fmt.Fprintf(&b, "\n%s:\n%s\n", fixLabel(f.Rule), cutLines(gate.Printable(fix), 4000, "--"))
 	}

@@ -117,7 +117,7 @@ func (m *model) sarifResult(f *gate.Finding, rule int, fingerprint string) *sari
 	place := sarif.NewSimpleArtifactLocation(uriPath(repositoryPath(m.fileOf(f))))
 	where := sarif.NewPhysicalLocation().WithArtifactLocation(place).WithRegion(m.sarifRegion(f))
 	res := sarif.NewRuleResult(oneLine(f.Rule)).WithRuleIndex(rule).WithLevel(sarifLevel(f.Severity)).
-		WithMessage(sarifMessage(clip(oneLine(f.Message), sarifMaxMessage, "..."))).
+		WithMessage(sarifMessage(cutText(oneLine(f.Message), sarifMaxMessage))).
 		WithLocations([]*sarif.Location{sarif.NewLocationWithPhysicalLocation(where)}).
 		WithPartialFingerprints(map[string]string{SARIFFingerprint: fingerprint})
 	if f.Suggestion != "" && f.Line > 0 && len(f.Suggestion) <= sarifMaxFix && utf8.ValidString(f.Suggestion) {
@@ -167,7 +167,7 @@ func sarifMessage(s string) *sarif.Message {
 func (m *model) sarifInvocation(cut int) *sarif.Invocation {
 	inv := sarif.NewInvocation().WithExecutionSuccessful(m.r.Verdict != gate.Error).WithExitCode(m.r.Verdict.ExitCode())
 	say := func(level, text string) {
-		inv.AddToolExecutionNotification(sarif.NewNotification().WithLevel(level).WithMessage(sarifMessage(clip(text, sarifMaxMessage, "..."))))
+		inv.AddToolExecutionNotification(sarif.NewNotification().WithLevel(level).WithMessage(sarifMessage(cutText(text, sarifMaxMessage))))
 	}
 	if m.r.Verdict == gate.Error {
 		say(sarif.LevelError, cmp.Or(oneLine(m.r.Reason), "the gate could not decide, and gave no reason"))
