@@ -56,7 +56,7 @@ func (r *repo) base(ctx context.Context, opt Options, head string, dirty func() 
 		}
 		return r.parent(ctx, f, head, ref)
 	}
-	if f.ci.Stale && id != tip {
+	if f.ci.Stale {
 		id = r.newer(ctx, id, f.ci.Commit, head)
 	}
 	if id == tip {
