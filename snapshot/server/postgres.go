@@ -35,7 +35,7 @@ func (postgres) open(ctx context.Context, at address) (account, error) {
 	}
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	for name, value := range map[string]string{
-		"application_name": pg.ApplicationName, "search_path": "pg_catalog", "lc_messages": "C",
+		"application_name": pg.ApplicationName, "search_path": "pg_catalog",
 		"statement_timeout": "0", "lock_timeout": "0", "default_transaction_read_only": "off",
 	} {
 		cfg.RuntimeParams[name] = value

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -172,12 +173,21 @@ func (p *Provisioner) Provision(ctx context.Context, spec snapshot.Spec, offer s
 		User: at.user, Password: at.password, Params: at.params, Database: at.database,
 		Engine: l.Engine, Prefix: prefixOf(spec.Run),
 	}
+	// Whatever is there by our name is another process's, not to be cleaned up
+	// after an error.
+	marks, err := acc.marks(ctx)
+	if err == nil && slices.ContainsFunc(marks, func(m mark) bool { return m.Prefix == h.Prefix }) {
+		err = fmt.Errorf("the databases %s… are there already", h.Prefix)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("use the server %s: %w", at, err)
+	}
 	err = acc.mark(ctx, mark{Prefix: h.Prefix, Owner: owner.Self(), Expires: spec.Expires, Keep: spec.Keep})
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		err = errors.Join(err, p.Destroy(ctx, h))
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
 		return nil, fmt.Errorf("use the server %s: %w", at, err)
 	}
 	return p.target(h, l), nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,9 @@ type Leftovers func(run string) []string
 // only when asked to, and nothing of it stays behind on any way out. The
 // spec's version must be one that the provisioner offers exactly.
 //
+// Where the target is databases on a server of somebody else, they are what
+// comes and goes, and the server stays, as it was: left says what became of it.
+//
 // Some of it needs a process that dies: the suite runs its own test again in
 // one, up to this call.
 func Exercise(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Leftovers) {
@@ -39,7 +43,7 @@ func Exercise(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lef
 	t.Run("orphaned", func(t *testing.T) { orphaned(t, p, spec, left) })
 	t.Run("expired", func(t *testing.T) { expired(t, p, spec, left) })
 	t.Run("cancelled", func(t *testing.T) { cancelled(t, p, spec, left) })
-	if productOf(spec).instances {
+	if productOf(spec).instances && p.Kind() != "server" {
 		t.Run("instances", func(t *testing.T) { exerciseInstances(t, p, spec, left) })
 	}
 }
@@ -69,7 +73,18 @@ func provision(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec) *snapsh
 		t.Fatal(err)
 	}
 	t.Logf("%s %s after %v: %s", productOf(spec).name, target.Version, time.Since(begun).Round(time.Millisecond), target.Detail)
+	if target.Prefix != "" {
+		if err := productOf(spec).exec(target, "create database "+target.Prefix+"suite"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return target
+}
+
+// databases counts a target's on the server of somebody else.
+func databases(t *testing.T, target *snapshot.Target) string {
+	t.Helper()
+	return query(t, target, fmt.Sprintf(productOf(snapshot.Spec{Engine: target.Handle.Engine}).databases, target.Prefix))
 }
 
 func query(t *testing.T, target *snapshot.Target, sql string) string {
@@ -107,7 +122,11 @@ func Serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lefto
 			t.Errorf("server says %q, target says %q, wanted %q", said, target.Version, spec.Version)
 		}
 	})
-	t.Run("settings", func(t *testing.T) { product.configured(t, target, spec.Settings) })
+	if target.Prefix == "" {
+		t.Run("settings", func(t *testing.T) { product.configured(t, target, spec.Settings) })
+	} else if got := databases(t, target); got != "2" {
+		t.Errorf("%s databases, want the provisioner's and the suite's", got)
+	}
 	t.Run("password", func(t *testing.T) {
 		for _, wrong := range []string{"", target.User, target.Password + "x"} {
 			if said, err := product.ask(with(target, wrong), "select 'in'"); err == nil {
@@ -115,11 +134,17 @@ func Serves(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Lefto
 			}
 		}
 	})
-	product.more(t, target)
-	t.Run("ours alone", func(t *testing.T) { oursAlone(t, target) })
+	if target.Prefix == "" {
+		product.more(t, target)
+		t.Run("ours alone", func(t *testing.T) { oursAlone(t, target) })
+	}
 	t.Run("tools", func(t *testing.T) { runTools(t, target, product.tool) })
 	t.Run("free", func(t *testing.T) {
-		if free, err := target.Tools.Free(t.Context()); err != nil || free < 1<<20 {
+		free, err := target.Tools.Free(t.Context())
+		if target.Prefix != "" && errors.Is(err, errors.ErrUnsupported) {
+			return // nobody can tell over a connection
+		}
+		if err != nil || free < 1<<20 {
 			t.Errorf("free space is %d bytes, error %v", free, err)
 		}
 	})
@@ -233,7 +258,7 @@ func expired(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Left
 	if err := wait(); err != nil {
 		t.Fatalf("the process that made it: %v", err)
 	}
-	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: mine.User, Password: h.Password, Handle: h}
+	target := &snapshot.Target{Host: h.Host, Port: h.Port, User: mine.User, Password: h.Password, Prefix: h.Prefix, Handle: h}
 	query(t, target, "select 'nobody started anything since'")
 	if _, err := p.Reap(t.Context()); err != nil {
 		t.Fatal(err)
@@ -269,9 +294,15 @@ func cancelled(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, left Le
 	}
 }
 
-// gone checks that nobody answers any more.
+// gone checks that nobody answers any more, or that the databases are gone.
 func gone(t *testing.T, target *snapshot.Target) {
 	t.Helper()
+	if target.Prefix != "" {
+		if got := databases(t, target); got != "0" {
+			t.Errorf("%s databases %s… are still there", got, target.Prefix)
+		}
+		return
+	}
 	// What is not there at all need not be asked: the address of a container
 	// that is gone leads nowhere, and drivers wait for it long and twice.
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(target.Host, strconv.Itoa(target.Port)), 2*time.Second)
@@ -297,7 +328,7 @@ func child(t *testing.T, p snapshot.Provisioner, spec snapshot.Spec, mode string
 		spec.Expires = time.Now().Add(-time.Second)
 	}
 	target := provision(t, p, spec)
-	if productOf(spec).instances { // one more server, which must not be forgotten
+	if productOf(spec).instances && target.Prefix == "" { // one more server, which must not be forgotten
 		startSecond(t, target)
 	}
 	data, err := json.Marshal(target.Handle)

@@ -23,6 +23,13 @@ func mysqlProduct(engine string) *product {
 		version:  "select version()",
 		release:  func(said string) string { return regexp.MustCompile(`^[0-9.]*`).FindString(said) },
 		ask:      askMySQL,
+		exec: func(target *snapshot.Target, statement string) error {
+			db := openMySQL(target)
+			defer db.Close()
+			_, err := db.Exec(statement)
+			return err
+		},
+		databases: "select count(*) from information_schema.schemata where locate('%s', schema_name) = 1",
 		configured: func(t *testing.T, target *snapshot.Target, settings map[string]string) {
 			mysqlConfigured(t, target, settings)
 			if maria := strings.Contains(query(t, target, "select version()"), "MariaDB"); maria != (engine == snapshot.MariaDB) {

@@ -2,9 +2,7 @@ package snapshottest
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"strconv"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/postgres"
 )
 
 // product is how the suite talks to a kind of server.
@@ -25,6 +24,10 @@ type product struct {
 	release func(said string) string
 	// ask connects as the target says and asks for one value.
 	ask func(target *snapshot.Target, sql string) (string, error)
+	// exec runs SQL that has no result. databases is SQL that counts those whose
+	// name begins with %s.
+	exec      func(target *snapshot.Target, sql string) error
+	databases string
 	// configured checks the settings, and what a server has on its own account.
 	configured func(t *testing.T, target *snapshot.Target, settings map[string]string)
 	more       func(t *testing.T, target *snapshot.Target)
@@ -48,6 +51,14 @@ func postgresProduct() *product {
 		version: "show server_version",
 		release: func(said string) string { v, _, _ := strings.Cut(said, " "); return v },
 		ask:     askPostgres,
+		exec: func(target *snapshot.Target, sql string) error {
+			_, err := askPostgres(target, sql)
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = nil
+			}
+			return err
+		},
+		databases: "select count(*)::text from pg_database where starts_with(datname, '%s')",
 		configured: func(t *testing.T, target *snapshot.Target, settings map[string]string) {
 			for _, m := range []map[string]string{settings, {"server_encoding": "UTF8", "lc_messages": "C"}} {
 				for k, want := range m {
@@ -75,7 +86,7 @@ func postgresProduct() *product {
 
 // dsn connects as the administrator.
 func dsn(target *snapshot.Target) string {
-	return fmt.Sprintf("postgres://%s:%s@%s/postgres?connect_timeout=5", target.User, target.Password, net.JoinHostPort(target.Host, strconv.Itoa(target.Port)))
+	return postgres.URL(target.Host, target.Port, target.User, target.Password, "postgres", strings.TrimPrefix(target.Params+"&connect_timeout=5", "&"))
 }
 
 func askPostgres(target *snapshot.Target, sql string) (s string, err error) {
