@@ -1,13 +1,10 @@
 package github
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,12 +28,12 @@ func (r *Runner) summarise(rep gate.Report) error {
 	if file == "" && !r.act() {
 		return nil
 	}
-	sections, err := r.sections(rep)
-	if err != nil {
-		return err
-	}
 	if r.act() {
-		if _, err := r.out.Write([]byte("\n" + sections[0] + "\n")); err != nil {
+		sections, err := report.Sections(rep, report.Options{Unicode: true, Source: r.opt.Source})
+		if err != nil {
+			return err
+		}
+		if _, err := r.out.Write([]byte("\n" + sections[0].Markdown + "\n")); err != nil {
 			return err
 		}
 	}
@@ -48,95 +45,54 @@ func (r *Runner) summarise(rep gate.Report) error {
 		room -= int(min(info.Size(), summaryLimit))
 	}
 	if room < summaryLeast {
-		return fmt.Errorf("other commands of this step have filled it: GitHub shows no more than 1 MiB for each step")
+		return errors.New("other commands of this step have filled it: GitHub shows no more than 1 MiB for each step")
 	}
-	return appendTo(file, r.summary(rep, sections, room), "\n---\n\n")
+	text, err := r.summary(rep, room)
+	if err != nil {
+		return err
+	}
+	return appendTo(file, text, "\n---\n\n")
 }
 
 // summary puts the verdict first, then all findings, then as many of the other
 // sections as there is room for.
-func (r *Runner) summary(rep gate.Report, sections []string, room int) string {
-	const notice = 400 // for what is said of the cut
-	room -= notice
+func (r *Runner) summary(rep gate.Report, room int) (string, error) {
+	const reserve = 1 << 10 // for saying what was cut
+	room -= reserve
+	list := r.findingsList(rep, room-min(room/4, 16<<10))
+	sections, err := report.Sections(rep, report.Options{Unicode: true, Source: r.opt.Source, Limit: max(room-len(list), summaryLeast)})
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
-	b.WriteString(cmp.Or(fits(sections[0], room/2), "**migration gate: "+report.MarkdownText(strings.ToUpper(string(rep.Verdict)))+"**\n"))
-	b.WriteString(r.findingsList(rep, room-b.Len()))
-	left := 0
+	if first := sections[0].Markdown; len(first)+len(list) <= room {
+		b.WriteString(first)
+	} else {
+		fmt.Fprintf(&b, "**migration gate: %s**\n", report.MarkdownText(strings.ToUpper(string(rep.Verdict))))
+	}
+	b.WriteString(list)
+	var left []string
 	for _, s := range sections[1:] {
-		if fits(s, room-b.Len()) == "" {
-			left++
-			continue
+		switch {
+		case s.Title == "findings": // the list has them all
+		case b.Len()+len(s.Markdown) > room:
+			left = append(left, s.Title)
+		default:
+			b.WriteString(s.Markdown)
 		}
-		b.WriteString(s)
 	}
-	if left > 0 {
-		fmt.Fprintf(&b, "\n_%d more parts of the report are left out: GitHub shows no more than 1 MiB for each step. The whole report is in %s._\n", left, r.wholeReport())
+	if len(left) > 0 {
+		fmt.Fprintf(&b, "\n_Left out, since GitHub shows no more than 1 MiB for each step: %s. The whole report is in %s._\n", strings.Join(left, ", "), r.wholeReport())
 	}
-	return b.String()
-}
-
-func fits(s string, room int) string {
-	if len(s) > room {
-		return ""
-	}
-	return s
+	return b.String(), nil
 }
 
 // wholeReport names where nothing is cut.
 func (r *Runner) wholeReport() string {
 	if p := r.opt.Paths["report-json"]; p != "" {
-		return report.MarkdownCode(p) + " (`report-dir`)"
+		return report.MarkdownCode(tail(oneLine(p), 120)) + " (<code>report-dir</code>)"
 	}
 	return "the JSON report"
-}
-
-// sections are the parts of the Markdown report but its table of findings; the
-// first holds the verdict.
-func (r *Runner) sections(rep gate.Report) ([]string, error) {
-	var b bytes.Buffer
-	if err := report.Render(&b, "markdown", rep, report.Options{Unicode: true, Source: r.opt.Source, Limit: summaryLimit}); err != nil {
-		return nil, err
-	}
-	all := split(b.String())
-	if len(all) == 0 {
-		return nil, errors.New("the Markdown report is empty")
-	}
-	rest := slices.DeleteFunc(all[1:], func(s string) bool { return strings.HasPrefix(strings.TrimSpace(s), "### Findings\n") })
-	return append(all[:1:1], rest...), nil
-}
-
-// split parts Markdown where a heading, a folded part or a drawing begins that
-// is within none of them.
-func split(md string) []string {
-	var parts []string
-	var part strings.Builder
-	fence, depth := "", 0
-	for line := range strings.Lines(md) {
-		run := line[:len(line)-len(strings.TrimLeft(line, "`"))]
-		folded := strings.HasPrefix(line, "<details>")
-		if fence == "" && depth == 0 && (folded || strings.HasPrefix(line, "### ") || strings.HasPrefix(line, "```mermaid")) && part.Len() > 0 {
-			parts = append(parts, part.String())
-			part.Reset()
-			part.WriteByte('\n')
-		}
-		switch {
-		case fence != "":
-			if len(run) >= len(fence) && strings.TrimSpace(line) == run {
-				fence = ""
-			}
-		case len(run) >= 3:
-			fence = run
-		case folded:
-			depth++
-		case strings.HasPrefix(line, "</details>"):
-			depth--
-		}
-		part.WriteString(line)
-	}
-	if part.Len() > 0 {
-		parts = append(parts, part.String())
-	}
-	return parts
 }
 
 // widths are how many characters of each text a row of the list shows; where
