@@ -163,6 +163,10 @@ type Target struct {
 // reaper knows a run. Nothing else may be called that.
 const Home = "gate"
 
+// LackLocks is what a Lack says where the server's lock table cannot be read: a
+// walk then runs without an observer.
+const LackLocks = "locks"
+
 // Lack is one thing that cannot be done or seen on a server, and why.
 type Lack struct {
 	What   string // "locks", "a restore by the owner's account", …

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -27,6 +28,9 @@ func (s *Sampler) installPlugin(ctx context.Context) error {
 	}
 	if loaded > 0 {
 		return nil
+	}
+	if s.opt.Guest {
+		return errors.New("MariaDB shows its metadata locks only through its plugin metadata_lock_info, which this server has not loaded")
 	}
 	if _, err := s.conn.ExecContext(ctx, `INSTALL SONAME 'metadata_lock_info'`); err != nil {
 		return fmt.Errorf("MariaDB shows its metadata locks only through its plugin metadata_lock_info, of the very build of the server: "+

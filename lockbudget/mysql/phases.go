@@ -31,6 +31,10 @@ const (
 	currentQuery = `SELECT ` + statementColumns + `
 FROM performance_schema.threads t JOIN performance_schema.events_statements_current c ON c.THREAD_ID = t.THREAD_ID
 WHERE t.PROCESSLIST_USER = ? AND t.TYPE = 'FOREGROUND' AND c.NESTING_EVENT_LEVEL = 0 AND c.EVENT_NAME NOT LIKE 'statement/com/%'`
+	// The same of one session, on somebody else's server.
+	followedQuery = `SELECT ` + statementColumns + `
+FROM performance_schema.threads t JOIN performance_schema.events_statements_current c ON c.THREAD_ID = t.THREAD_ID
+WHERE t.PROCESSLIST_ID = ? AND c.NESTING_EVENT_LEVEL = 0 AND c.EVENT_NAME NOT LIKE 'statement/com/%'`
 	nestedQuery = `SELECT ` + statementColumns + `
 FROM performance_schema.events_statements_history_long c WHERE c.THREAD_ID = ? AND c.EVENT_ID BETWEEN ? AND ? ORDER BY c.EVENT_ID`
 	stagesQuery = `SELECT EVENT_NAME, EVENT_ID, COALESCE(NESTING_EVENT_ID, 0), TIMER_START, COALESCE(TIMER_END, TIMER_START)
@@ -64,7 +68,7 @@ const settles = 10 * time.Second
 // keeps performance_schema_events_stages_history_long_size of them, 10,000 by
 // default; an ALTER has 30 to 100).
 func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables []string) ([]lockbudget.TimedPhase, error) {
-	if !s.timed {
+	if !s.timed && (s.opt.MariaDB || !s.opt.Guest) {
 		return nil, nil
 	}
 	s.mu.Lock()
@@ -72,7 +76,7 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 	if s.conn == nil {
 		return nil, errors.New("the observer is closed")
 	}
-	if err := s.checkLost(ctx); err != nil {
+	if err := s.checkLost(ctx); err != nil || !s.timed {
 		return nil, err
 	}
 	top, err := s.exchanged(ctx, sent)
@@ -89,7 +93,8 @@ func (s *Sampler) Phases(ctx context.Context, sent, received time.Time, tables [
 	if !complete {
 		// A loop's statements fill any history, and so may MariaDB's purge
 		// threads, which come and go: the samples tell.
-		if top.name == "statement/sql/call_procedure" || s.opt.MariaDB {
+		// So may others on a server that is not ours.
+		if top.name == "statement/sql/call_procedure" || s.opt.MariaDB || s.opt.Guest {
 			return nil, nil
 		}
 		return nil, errors.New("the server overwrote the stages of the statement before they could be read: start it with a larger performance_schema_events_stages_history_long_size")
@@ -143,7 +148,11 @@ func (s *Sampler) exchanged(ctx context.Context, sent time.Time) (statement, err
 	}
 	deadline := time.Now().Add(settles)
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		found, err := s.statements(ctx, currentQuery, s.opt.Owner)
+		query, whose := currentQuery, any(s.opt.Owner)
+		if s.opt.Guest {
+			query, whose = followedQuery, s.last
+		}
+		found, err := s.statements(ctx, query, whose)
 		if err != nil {
 			return statement{}, err
 		}
@@ -309,7 +318,7 @@ func (s *Sampler) tableOf(st statement, tables []string) (string, bool) {
 	if s.lowerCase {
 		full = strings.ToLower(full)
 	}
-	return full, ok && (m[4] != "" || st.schema != "")
+	return s.show(full), ok && (m[4] != "" || st.schema != "")
 }
 
 // full is the table that alters found, with its schema.

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,12 @@ type Options struct {
 	// MariaDB has another lock table (a plugin's) that shows granted locks
 	// only: for how long one was awaited is known there from Phases alone.
 	MariaDB bool
+	// Guest: the server is somebody else's, so nothing of it is turned on, and
+	// only the sessions that Follow names are watched.
+	Guest bool
+	// Physical is what the server calls the schema that Lock.Object calls Shown;
+	// "" where it has one name.
+	Physical, Shown string
 }
 
 // Sampler looks at the metadata locks of one account's sessions. Its methods
@@ -51,6 +58,10 @@ type Sampler struct {
 	// sessions by the lock table's id of a thread; 0 for other accounts'. Such
 	// ids are never used twice.
 	sessions map[int64]int64
+	// followed are the sessions to watch on somebody else's server, and last the
+	// latest of them.
+	followed map[int64]bool
+	last     int64
 	// lowerCase: the server stores names of tables in lower case.
 	lowerCase bool
 	// position is the status variable that counts the redo log's bytes.
@@ -85,7 +96,9 @@ func NewSampler(ctx context.Context, adminDSN string, opt Options) (*Sampler, er
 	if err != nil {
 		return nil, fmt.Errorf("connect the observer: %w", err)
 	}
-	s := &Sampler{db: sql.OpenDB(connector), opt: opt, sessions: map[int64]int64{0: 0}, clock: clock{epoch: time.Now()}}
+	s := &Sampler{
+		db: sql.OpenDB(connector), opt: opt, sessions: map[int64]int64{0: 0}, followed: map[int64]bool{}, clock: clock{epoch: time.Now()},
+	}
 	// One connection, pinned: a pool would replace a lost one without a word.
 	s.db.SetMaxOpenConns(1)
 	if s.conn, err = s.db.Conn(ctx); err != nil {
@@ -116,7 +129,11 @@ func (s *Sampler) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.instrument(ctx); err != nil {
+	instrument := s.instrument
+	if s.opt.Guest {
+		instrument = s.leave
+	}
+	if err := instrument(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -130,6 +147,28 @@ func (s *Sampler) prepare(ctx context.Context) error {
 		return err
 	}
 	return s.setClock(ctx)
+}
+
+// Follow adds a session, by its CONNECTION_ID(), to those that are watched on
+// somebody else's server, where an account's name does not tell whose it is.
+func (s *Sampler) Follow(session int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.followed[session], s.last = true, session
+}
+
+// show gives an object the schema's name as people know it.
+func (s *Sampler) show(object string) string {
+	if s.opt.Physical == "" {
+		return object
+	}
+	if object == s.opt.Physical {
+		return s.opt.Shown
+	}
+	if table, ours := strings.CutPrefix(object, s.opt.Physical+"."); ours {
+		return s.opt.Shown + "." + table
+	}
+	return object
 }
 
 // Sample takes one look. On MySQL it shows locks that are awaited as well as
@@ -168,7 +207,7 @@ func (s *Sampler) Sample(ctx context.Context) ([]lockbudget.Lock, error) {
 			unknown = err
 		}
 		if ours {
-			l.Session = thread
+			l.Session, l.Object = thread, s.show(l.Object)
 			found = append(found, l)
 		}
 	}
@@ -187,7 +226,7 @@ func (s *Sampler) own(ctx context.Context, found []lockbudget.Lock) ([]lockbudge
 		if err != nil {
 			return nil, fmt.Errorf("find the holder of a metadata lock: %w", err)
 		}
-		if session == 0 {
+		if session == 0 || s.opt.Guest && !s.followed[session] {
 			continue
 		}
 		l.Session = session
@@ -220,6 +259,9 @@ func (s *Sampler) session(ctx context.Context, thread int64) (int64, error) {
 	if session, known := s.sessions[thread]; known {
 		return session, nil
 	}
+	if s.opt.Guest && s.opt.MariaDB { // whose threads are connections, and may not be ours to look up
+		return thread, nil
+	}
 	var session int64
 	var user string
 	var connecting bool
@@ -231,7 +273,7 @@ func (s *Sampler) session(ctx context.Context, thread int64) (int64, error) {
 		return 0, err
 	case connecting:
 		return 0, nil
-	case user != s.opt.Owner:
+	case user != s.opt.Owner && !s.opt.Guest:
 		session = 0
 	}
 	s.sessions[thread] = session

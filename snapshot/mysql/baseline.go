@@ -18,9 +18,15 @@ type Baseline struct{ s *Server }
 
 // Empty makes a baseline without a snapshot: an empty database.
 func (s *Server) Empty(ctx context.Context) (*Baseline, error) {
-	err := s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
-		return s.create(ctx, c, defaultSchema, "")
-	})
+	err := error(nil)
+	if s.guest.is() {
+		err = s.found(ctx, s.guest.schema(snapshot.FirstInstance), "")
+	}
+	if err == nil {
+		err = s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
+			return s.create(ctx, c, defaultSchema, "")
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make an empty database: %w", err)
 	}
@@ -40,7 +46,7 @@ func (s *Server) open(ctx context.Context) error {
 	var schema string
 	var sealed, readOnly bool
 	err := s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
-		err := c.QueryRowContext(ctx, "SELECT name, sealed, @@innodb_read_only FROM "+ident(markSchema, "baseline")).Scan(&schema, &sealed, &readOnly)
+		err := c.QueryRowContext(ctx, "SELECT name, sealed, @@innodb_read_only FROM "+ident(s.markSchema(), "baseline")).Scan(&schema, &sealed, &readOnly)
 		if errors.Is(err, sql.ErrNoRows) || isNumber(err, 1146, 1049) {
 			return errors.New("there is none; restore the snapshot again")
 		}
@@ -52,7 +58,7 @@ func (s *Server) open(ctx context.Context) error {
 	s.mu.Lock()
 	s.schema, s.sealed = schema, sealed
 	s.mu.Unlock()
-	if sealed && !readOnly { // whoever started it did not know
+	if sealed && !readOnly && !s.guest.is() { // whoever started it did not know
 		return s.stop(ctx, snapshot.FirstInstance)
 	}
 	return nil

@@ -23,18 +23,27 @@ const few = 10000
 func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, error) {
 	var all map[string]snapshot.Relation
 	err := d.read(ctx, func(c *sql.Conn) (err error) {
-		all, err = d.s.catalog(ctx, c)
+		all, err = d.catalog(ctx, c)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue of %s: %w", d.instance, err)
 	}
-	return all, nil
+	names := d.Names()
+	if names.Physical == names.Shown {
+		return all, nil
+	}
+	shown := make(map[string]snapshot.Relation, len(all))
+	for _, r := range all {
+		r.Object, r.Schema, r.Table, r.References = names.Show(r.Object), names.Show(r.Schema), names.Show(r.Table), names.showList(r.References)
+		shown[r.Object] = r
+	}
+	return shown, nil
 }
 
-func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.Relation, error) {
+func (d *Database) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.Relation, error) {
 	all := map[string]snapshot.Relation{}
-	schemas, err := owned(ctx, c)
+	schemas, err := d.schemas(ctx, c)
 	if err != nil || len(schemas) == 0 {
 		return all, err
 	}
@@ -78,7 +87,7 @@ func (s *Server) catalog(ctx context.Context, c *sql.Conn) (map[string]snapshot.
 		}
 		all[r.Object] = r
 	}
-	st, err := s.readStorage(ctx, c, tables)
+	st, err := d.readStorage(ctx, c, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +131,13 @@ FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL
 // NULL as "", rows in the order of their id where they have one.
 func (d *Database) Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, schema string, err error) {
 	err = d.read(ctx, func(c *sql.Conn) error {
-		schemas, err := owned(ctx, c)
+		schemas, err := d.schemas(ctx, c)
 		if err != nil || len(schemas) == 0 {
 			return err
 		}
 		names, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
 			WHERE TABLE_NAME = `+literal(table)+` AND TABLE_SCHEMA IN (`+literals(schemas)+`)
-			ORDER BY TABLE_SCHEMA <> `+literal(d.Name())+`, TABLE_SCHEMA, ORDINAL_POSITION`)
+			ORDER BY TABLE_SCHEMA <> `+literal(d.Names().Physical)+`, TABLE_SCHEMA, ORDINAL_POSITION`)
 		if err != nil || len(names) == 0 {
 			return err
 		}
@@ -154,5 +163,5 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 	if err != nil {
 		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", table, err)
 	}
-	return columns, rows, found, schema, nil
+	return columns, rows, found, d.Names().Show(schema), nil
 }

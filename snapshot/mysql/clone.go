@@ -37,13 +37,16 @@ func (s *Server) seal(ctx context.Context) error {
 		if err := s.analyze(ctx, c); err != nil {
 			return fmt.Errorf("analyze tables: %w", err)
 		}
-		if _, err := c.ExecContext(ctx, "UPDATE "+ident(markSchema, "baseline")+" SET sealed = 1"); err != nil {
+		if _, err := c.ExecContext(ctx, "UPDATE "+ident(s.markSchema(), "baseline")+" SET sealed = 1"); err != nil {
 			return err
+		}
+		if s.guest.is() {
+			return s.lock(ctx, c, s.guest.schema(snapshot.FirstInstance))
 		}
 		small, err = s.shrinkRedo(ctx, c)
 		return err
 	})
-	if err != nil {
+	if err != nil || s.guest.is() {
 		return err
 	}
 	if err := s.stop(ctx, snapshot.FirstInstance); err != nil {
@@ -105,7 +108,7 @@ func (s *Server) shrinkRedo(ctx context.Context, c *sql.Conn) (bool, error) {
 // analyze gives the optimizer figures of what the restore filled, as production
 // has them.
 func (s *Server) analyze(ctx context.Context, c *sql.Conn) error {
-	tables, err := baseTables(ctx, c)
+	tables, err := s.Database(snapshot.FirstInstance).baseTables(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -135,9 +138,13 @@ func (b *Baseline) Clone(ctx context.Context, instance string) error {
 // it takes for a statement. One answer is not the baseline's: versions of rows
 // that earlier INSTANT changes have used up are gone with the rows.
 func (b *Baseline) CloneEmpty(ctx context.Context, instance string) error {
-	err := b.clone(ctx, instance, map[string]string{"innodb_buffer_pool_size": "64M"})
+	clone, empty := b.clone, b.s.truncate
+	if b.s.guest.is() {
+		clone, empty = b.copyEmpty, func(context.Context, *sql.Conn) error { return nil }
+	}
+	err := clone(ctx, instance, map[string]string{"innodb_buffer_pool_size": "64M"})
 	if err == nil {
-		err = b.s.on(ctx, instance, "", func(c *sql.Conn) error { return b.s.truncate(ctx, c) })
+		err = b.s.on(ctx, instance, "", func(c *sql.Conn) error { return empty(ctx, c) })
 	}
 	if err != nil {
 		return fmt.Errorf("make an empty clone of the baseline as %s: %w", instance, err)
@@ -149,6 +156,9 @@ func (b *Baseline) clone(ctx context.Context, instance string, settings map[stri
 	s := b.s
 	if !s.isSealed() {
 		return errors.New("it is not sealed")
+	}
+	if s.guest.is() {
+		return b.copy(ctx, instance, true)
 	}
 	if err := s.copyBase(ctx, instance); err != nil {
 		return err
@@ -175,7 +185,7 @@ func (s *Server) truncate(ctx context.Context, c *sql.Conn) error {
 	if _, err := c.ExecContext(ctx, "SET foreign_key_checks = 0"); err != nil {
 		return err
 	}
-	tables, err := baseTables(ctx, c)
+	tables, err := s.Database(snapshot.FirstInstance).baseTables(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -203,8 +213,8 @@ type tableName struct{ schema, name string }
 
 // baseTables lists the tables of the migrating account, views and sequences
 // left out.
-func baseTables(ctx context.Context, c *sql.Conn) ([]tableName, error) {
-	schemas, err := owned(ctx, c)
+func (d *Database) baseTables(ctx context.Context, c *sql.Conn) ([]tableName, error) {
+	schemas, err := d.schemas(ctx, c)
 	if err != nil || len(schemas) == 0 {
 		return nil, err
 	}

@@ -65,10 +65,11 @@ type side struct {
 
 // relation is one table with rows; its partitions count as the table.
 type relation struct {
-	tableName
-	IDs     []int64
-	Key     []string // columns of the primary key
-	Columns []field
+	tableName // as people know it
+	physical  tableName
+	IDs       []int64
+	Key       []string // columns of the primary key
+	Columns   []field
 }
 
 // field is a column with its value.
@@ -84,18 +85,18 @@ type field struct {
 
 func (s *side) load(ctx context.Context) error {
 	return s.db.read(ctx, func(c *sql.Conn) error {
-		names, err := baseTables(ctx, c)
+		names, err := s.db.baseTables(ctx, c)
 		if err != nil || len(names) == 0 {
 			return err
 		}
-		st, err := s.db.s.readStorage(ctx, c, names)
+		st, err := s.db.readStorage(ctx, c, names)
 		if err != nil {
 			return err
 		}
 		s.byName, s.byID = map[tableName]*relation{}, map[int64]*relation{}
 		for _, n := range names {
-			t := &relation{tableName: n, IDs: st.tables[n]}
-			s.tables, s.byName[n] = append(s.tables, t), t
+			t := &relation{tableName: s.shown(n), physical: n, IDs: st.tables[n]}
+			s.tables, s.byName[t.tableName] = append(s.tables, t), t
 			for _, id := range t.IDs {
 				s.byID[id] = t
 			}
@@ -104,8 +105,13 @@ func (s *side) load(ctx context.Context) error {
 	})
 }
 
+// shown is a table as people know it.
+func (s *side) shown(t tableName) tableName {
+	return tableName{s.db.Names().Show(t.schema), t.name}
+}
+
 func (s *side) loadColumns(ctx context.Context, c *sql.Conn) error {
-	schemas, err := owned(ctx, c)
+	schemas, err := s.db.schemas(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -122,7 +128,7 @@ func (s *side) loadColumns(ctx context.Context, c *sql.Conn) error {
 		if err := rows.Scan(&t.schema, &t.name, &f.Name, &f.Data, &f.Type, &f.Charset, &f.Scale, &f.Position, &f.Generated); err != nil {
 			return err
 		}
-		if of := s.byName[t]; of != nil { // else of a view
+		if of := s.byName[s.shown(t)]; of != nil { // else of a view
 			of.Columns = append(of.Columns, f)
 		}
 	}
@@ -132,7 +138,7 @@ func (s *side) loadColumns(ctx context.Context, c *sql.Conn) error {
 	keys, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS
 		WHERE INDEX_NAME = 'PRIMARY' AND TABLE_SCHEMA IN (`+literals(schemas)+`) ORDER BY TABLE_SCHEMA, TABLE_NAME, SEQ_IN_INDEX`)
 	for _, k := range keys {
-		if of := s.byName[tableName{k[0], k[1]}]; of != nil {
+		if of := s.byName[s.shown(tableName{k[0], k[1]})]; of != nil {
 			of.Key = append(of.Key, k[2])
 		}
 	}
@@ -234,7 +240,7 @@ func (t *relation) column(name string) *field {
 	return nil
 }
 
-func (t *relation) from() string { return ident(t.schema, t.name) }
+func (t *relation) from() string { return ident(t.physical.schema, t.physical.name) }
 
 // joined writes expressions as one text from which each can be told again.
 func joined(first string, exprs []string) string {

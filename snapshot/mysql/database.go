@@ -14,11 +14,21 @@ type Database struct {
 	instance string
 }
 
-// Name of the database: the schema, the same in every instance.
+// Name of the database as people know it: the schema, the same in every
+// instance.
 func (d *Database) Name() string {
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
 	return d.s.schema
+}
+
+// Names are what the server calls the schema and what people do.
+func (d *Database) Names() Names {
+	shown := d.Name()
+	if !d.s.guest.is() {
+		return Names{shown, shown}
+	}
+	return Names{d.s.guest.schema(d.instance), shown}
 }
 
 // Instance is the name of the server that holds it.
@@ -38,6 +48,9 @@ func (d *Database) Address(ctx context.Context) (host string, port int, err erro
 	if err != nil {
 		return "", 0, err
 	}
+	if d.s.guest.is() {
+		return d.s.target.Host, d.s.target.Port, nil
+	}
 	host, digits, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", 0, err
@@ -48,20 +61,28 @@ func (d *Database) Address(ctx context.Context) (host string, port int, err erro
 
 // OwnerDSN connects as the migrating account, in the form of
 // go-sql-driver/mysql. It holds a password: never print it.
-func (d *Database) OwnerDSN() string { return d.dsn(Owner, d.s.ownerPassword()) }
+func (d *Database) OwnerDSN() string {
+	user, password := d.s.owner()
+	return d.dsn(user, password, d.s.guest.ownerParams())
+}
 
 // AdminDSN connects as the server's administrator, in the form of
 // go-sql-driver/mysql. It holds a password: never print it.
-func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password) }
+func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password, nil) }
 
-func (d *Database) dsn(user, password string) string {
+func (d *Database) dsn(user, password string, params map[string]string) string {
 	d.s.mu.Lock()
 	addr := d.s.addrs[d.instance]
 	d.s.mu.Unlock()
 	if addr == "" {
 		addr = d.instance + ".is-not-started.invalid:3306" // as the connection's error will say
 	}
-	return d.s.config(addr, d.Name(), user, password).FormatDSN()
+	cfg, err := d.s.config(addr, d.Names().Physical, user, password)
+	if err != nil {
+		return "" // Connect has told
+	}
+	cfg.Params = params
+	return cfg.FormatDSN()
 }
 
 // read runs f in a read-only session whose output of values depends on no
@@ -85,5 +106,17 @@ func (d *Database) read(ctx context.Context, f func(*sql.Conn) error) error {
 		// Figures of tables as they are, not as they were a day ago.
 		params["information_schema_stats_expiry"] = "0"
 	}
-	return d.s.onWith(ctx, d.instance, "", params, f)
+	user, password := d.s.target.User, d.s.target.Password
+	if d.s.guest.is() { // who alone sees the bodies of what belongs to it
+		user, password = d.s.owner()
+	}
+	return d.s.onAs(ctx, user, password, d.instance, "", params, f)
+}
+
+// schemas are those that hold what was restored, as the server calls them.
+func (d *Database) schemas(ctx context.Context, c *sql.Conn) ([]string, error) {
+	if d.s.guest.is() {
+		return []string{d.Names().Physical}, nil
+	}
+	return owned(ctx, c)
 }

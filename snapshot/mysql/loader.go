@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -69,7 +70,7 @@ func (w where) String() string {
 func (r *restore) loading(ctx context.Context, f func(context.Context, *loader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return r.s.onWith(ctx, snapshot.FirstInstance, "", r.sessionParams(), func(c *sql.Conn) error {
+	return r.onLoading(ctx, r.sessionParams(), func(c *sql.Conn) error {
 		if err := r.s.setOwner(ctx, c); err != nil { // who defines what is restored
 			return err
 		}
@@ -97,6 +98,18 @@ func (r *restore) loading(ctx context.Context, f func(context.Context, *loader) 
 	})
 }
 
+// onLoading is a session that loads: the administrator's, or, on a server that
+// somebody else runs, the migrating account's, to which then belongs what it
+// makes.
+func (r *restore) onLoading(ctx context.Context, params map[string]string, f func(*sql.Conn) error) error {
+	if !r.s.guest.is() {
+		return r.s.onWith(ctx, snapshot.FirstInstance, "", params, f)
+	}
+	maps.Copy(params, r.s.guest.ownerParams())
+	user, password := r.s.owner()
+	return r.s.onAs(ctx, user, password, snapshot.FirstInstance, "", params, f)
+}
+
 // sessionParams are the settings of every session that loads: those that a
 // client has by default, not those of the throw-away server's administrator.
 // What a dump tool wrote gets what the tool itself asks for in its first lines,
@@ -106,7 +119,7 @@ func (r *restore) sessionParams() map[string]string {
 	if !r.s.maria {
 		delete(p, "max_statement_time")
 		p["max_execution_time"] = "0"
-		if r.s.num >= 80400 {
+		if r.s.num >= 80400 && (!r.s.guest.is() || r.s.guest.unlogged) {
 			// Keys that reference what is not unique: InnoDB has always taken
 			// them, and since 8.4 refuses to by default.
 			p["restrict_fk_on_non_standard_key"] = "OFF"
@@ -162,6 +175,12 @@ func (l *loader) statement(ctx context.Context, text []byte, at where) error {
 	}
 	if l.system {
 		return nil
+	}
+	if l.r.s.guest.is() && !setStatement.MatchString(sql) {
+		var err error
+		if text, err = l.redirected(text); err != nil {
+			return fmt.Errorf("%s: %s: %w", at, brief(sql), err)
+		}
 	}
 	switch {
 	case sql == "", lockTables.MatchString(sql), switchKeys.MatchString(sql), setLog.MatchString(sql):

@@ -19,6 +19,10 @@ func (l *loader) use(ctx context.Context, name string, at where) error {
 		l.r.skip("database " + name + ": it belongs to the server")
 		return nil
 	}
+	name, err := l.r.place(name)
+	if err != nil {
+		return fmt.Errorf("%s: %w", at, err)
+	}
 	if !slices.Contains(l.r.schemas, name) {
 		if err := l.make(ctx, name, ""); err != nil {
 			return fmt.Errorf("%s: %w", at, err)
@@ -37,17 +41,24 @@ func (l *loader) database(ctx context.Context, text []byte, verb, name string, a
 		return nil
 	case verb == "DROP":
 		return nil // there is none
-	case verb == "ALTER":
-		if l.system {
-			return nil
+	case verb == "ALTER" && l.system:
+		return nil
+	}
+	if l.r.s.guest.is() && (verb == "CREATE" || l.r.shown == name) {
+		physical, err := l.r.place(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", at, err)
 		}
+		text, name = renameDatabase(text, physical), physical
+	}
+	if verb == "ALTER" {
 		if !slices.Contains(l.r.schemas, name) {
 			// A dump that does not say which database it is of calls it
 			// something else here.
 			if err := l.inSchema(ctx); err != nil {
 				return fmt.Errorf("%s: %w", at, err)
 			}
-			text = []byte(strings.Replace(string(text), ident(name), ident(l.schema), 1))
+			text = renameDatabase(text, l.schema)
 			name = l.schema
 		}
 		l.r.assumed = slices.DeleteFunc(l.r.assumed, func(s string) bool { return s == name })
@@ -79,6 +90,10 @@ func (l *loader) make(ctx context.Context, name, statement string) error {
 		statement = "CREATE DATABASE " + ident(name)
 	}
 	statement = encryption.ReplaceAllString(statement, "ENCRYPTION='N'")
+	if l.r.s.guest.is() {
+		l.r.schemas = append(l.r.schemas, name)
+		return l.r.s.found(ctx, name, optionsOf(statement))
+	}
 	if _, err := l.lead.ExecContext(ctx, statement); err != nil {
 		return err
 	}
@@ -99,12 +114,16 @@ func (l *loader) inSchema(ctx context.Context) error {
 	if name == "" || isSystem(name) {
 		name = defaultSchema
 	}
+	name, err := l.r.place(name)
+	if err != nil {
+		return err
+	}
 	if err := l.make(ctx, name, ""); err != nil {
 		return err
 	}
 	l.r.assumed = append(l.r.assumed, name)
 	l.schema, l.state = name, nil
-	_, err := l.lead.ExecContext(ctx, "USE "+ident(name))
+	_, err = l.lead.ExecContext(ctx, "USE "+ident(name))
 	return err
 }
 
@@ -152,9 +171,17 @@ func (l *loader) create(ctx context.Context, text []byte, mask, what string, at 
 			l.r.skip("loadable function: " + brief(string(text)))
 			return nil
 		}
-		owned, was := withOwner(text)
+		definer := ident(Owner) + "@`%`"
+		if l.r.s.guest.is() {
+			definer = "" // who makes it, which needs no right beyond that
+		}
+		owned, was := withOwner(text, definer)
 		if run = string(owned); was != "" {
 			l.r.definers = append(l.r.definers, was)
+		}
+		if what == "EVENT" && l.r.s.guest.is() {
+			run = string(disabled([]byte(run)))
+			l.r.skip("events are restored as DISABLED: the server's scheduler is not this run's to stop")
 		}
 		if what == "TRIGGER" {
 			return l.postpone(ctx, run, at)

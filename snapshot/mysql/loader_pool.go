@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,7 +101,7 @@ func newPool(ctx context.Context, cancel context.CancelCauseFunc, r *restore) *p
 // off, so that nobody waits for them.
 func (p *pool) work(ctx context.Context) {
 	run := func(w *worker, j job) error { return j.do(ctx, w) }
-	err := p.r.s.onWith(ctx, snapshot.FirstInstance, "", p.r.sessionParams(), func(c *sql.Conn) error {
+	err := p.r.onLoading(ctx, p.r.sessionParams(), func(c *sql.Conn) error {
 		w := &worker{c: c, pool: p}
 		for j := range p.jobs {
 			var err error
@@ -178,6 +179,17 @@ func (l *loader) insert(ctx context.Context, text []byte, m [][]byte, at where) 
 	if isSystem(schema) || l.system && len(m[2]) == 0 {
 		return nil
 	}
+	head := len(m[0])
+	if len(m[2]) > 0 && l.r.s.guest.is() {
+		var err error
+		if schema, err = l.r.place(schema); err != nil {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+		into := bytes.Index(text, m[1]) // the first of all names
+		rest := text[into+len(m[1]):]
+		text = slices.Concat(text[:into], []byte(ident(schema)), rest)
+		head = len(text) - len(rest) + head - into - len(m[1])
+	}
 	if err := l.inSchema(ctx); err != nil {
 		return fmt.Errorf("%s: %w", at, err)
 	}
@@ -194,7 +206,7 @@ func (l *loader) insert(ctx context.Context, text []byte, m [][]byte, at where) 
 		}
 		l.table = &table{schema: schema, name: name}
 	}
-	return l.pool.add(ctx, l.table, st, text, len(m[0]), at)
+	return l.pool.add(ctx, l.table, st, text, head, at)
 }
 
 // add joins a small INSERT with those before it, or sends a large one.
@@ -366,13 +378,21 @@ func (p *pool) analyze(ctx context.Context, schemas []string) error {
 
 // parallel runs f for 0 to n-1 over as many connections as there are jobs.
 func (r *restore) parallel(ctx context.Context, n int, f func(ctx context.Context, c *sql.Conn, i int) error) error {
+	on := func(ctx context.Context, f func(*sql.Conn) error) error {
+		return r.s.on(ctx, snapshot.FirstInstance, "", f)
+	}
+	return r.parallelOn(ctx, n, on, f)
+}
+
+// parallelOn is parallel over connections of another kind.
+func (r *restore) parallelOn(ctx context.Context, n int, on func(context.Context, func(*sql.Conn) error) error, f func(ctx context.Context, c *sql.Conn, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	var next atomic.Int64
 	for range min(n, r.opt.Jobs) {
 		wg.Go(func() {
-			err := r.s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
+			err := on(ctx, func(c *sql.Conn) error {
 				for {
 					i := int(next.Add(1)) - 1
 					if i >= n {

@@ -152,11 +152,10 @@ func containsFold(list []string, s string) bool {
 	return false
 }
 
-// owned hands what a statement creates to the migrating account, and tells who
+// withOwner hands what a statement creates to another account, and tells who
 // had it. It makes a definer of those that name none: that would be the
-// administrator.
-func withOwner(text []byte) (out []byte, was string) {
-	const mine = "`" + Owner + "`@`%`"
+// administrator. With "" the clause goes, and it belongs to who makes it.
+func withOwner(text []byte, mine string) (out []byte, was string) {
 	mask := masked(text[:min(len(text), 8<<10)])
 	create := afterCreate.FindIndex(mask)
 	if create == nil {
@@ -167,7 +166,13 @@ func withOwner(text []byte) (out []byte, was string) {
 		if n := account.FindIndex(text[at[1]:]); n != nil {
 			was = strings.NewReplacer("`", "", "'", "", `"`, "").Replace(string(text[at[1] : at[1]+n[1]]))
 			from, to, with = at[1], at[1]+n[1], mine
+			if mine == "" {
+				from = at[0]
+			}
 		}
+	}
+	if mine == "" && was == "" {
+		return text, ""
 	}
 	out = append(out, text[:from]...)
 	out = append(out, with...)

@@ -21,13 +21,19 @@ func (s *Server) create(ctx context.Context, c *sql.Conn, schema, options string
 	if isSystem(schema) {
 		return fmt.Errorf("database %s: the name belongs to the server", schema)
 	}
-	for _, q := range []string{
-		"DROP DATABASE IF EXISTS " + ident(markSchema),
-		"CREATE DATABASE " + ident(markSchema),
-		"CREATE TABLE " + ident(markSchema, "baseline") + " (name varchar(64) CHARACTER SET utf8mb4 NOT NULL, sealed int NOT NULL) ENGINE=InnoDB",
-		"INSERT INTO " + ident(markSchema, "baseline") + " VALUES (" + literal(schema) + ", 0)",
+	home := s.markSchema()
+	statements := []string{
+		"DROP DATABASE IF EXISTS " + ident(home),
+		"CREATE DATABASE " + ident(home),
+		"CREATE TABLE " + ident(home, "baseline") + " (name varchar(64) CHARACTER SET utf8mb4 NOT NULL, sealed int NOT NULL) ENGINE=InnoDB",
+		"INSERT INTO " + ident(home, "baseline") + " VALUES (" + literal(schema) + ", 0)",
 		"CREATE DATABASE IF NOT EXISTS " + ident(schema) + " " + options,
-	} {
+	}
+	if s.guest.is() { // which has its home, and has made the schema
+		statements[0], statements[1] = "DROP TABLE IF EXISTS "+ident(home, "baseline"), "DROP TABLE IF EXISTS "+ident(home, "origins")
+		statements[4] = "CREATE TABLE " + ident(home, "origins") + " (instance varchar(64) NOT NULL, kind varchar(10) NOT NULL, id bigint unsigned NOT NULL, base bigint unsigned NOT NULL) ENGINE=InnoDB"
+	}
+	for _, q := range statements {
 		if _, err := c.ExecContext(ctx, q); err != nil {
 			return err
 		}
@@ -44,6 +50,9 @@ func (s *Server) create(ctx context.Context, c *sql.Conn, schema, options string
 // setOwner makes the migrating account, gives it each of the schemas, and takes
 // away what the server gives to everybody.
 func (s *Server) setOwner(ctx context.Context, c *sql.Conn, schemas ...string) error {
+	if s.guest.is() { // where schemas are given as they are made
+		return nil
+	}
 	if err := s.forgetAnybody(ctx, c); err != nil {
 		return fmt.Errorf("remove accounts without a name: %w", err)
 	}

@@ -44,8 +44,11 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, opt RestoreOp
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // whatever broke off because of it
 	}
+	for i := range m.Skipped {
+		m.Skipped[i] = r.names().Show(m.Skipped[i])
+	}
 	if err != nil {
-		return nil, m, fmt.Errorf("restore snapshot %s: %w", src.Path, err)
+		return nil, m, fmt.Errorf("restore snapshot %s: %w", src.Path, r.names().err(err))
 	}
 	return &Baseline{s: s}, m, nil
 }
@@ -62,6 +65,10 @@ type restore struct {
 	schemas []string
 	// assumed are those of them for which the dump has no CREATE DATABASE.
 	assumed []string
+	// shown is the name of the one database there is room for on a server that
+	// somebody else runs, "" until the dump gives it; schemas has what it is
+	// called there.
+	shown string
 	// named is the database that a dump of one database says it is of, "" if
 	// it does not say.
 	named string
@@ -202,6 +209,9 @@ func (r *restore) hand(ctx context.Context, c *sql.Conn) error {
 	}
 	if why != "" {
 		r.skip(why)
+	}
+	if r.shown != "" {
+		main = r.shown
 	}
 	if err := r.s.create(ctx, c, main, ""); err != nil {
 		return err

@@ -21,7 +21,7 @@ import (
 func (d *Database) Schema(ctx context.Context) (snapshot.Schema, error) {
 	var schema snapshot.Schema
 	err := d.read(ctx, func(c *sql.Conn) error {
-		r := &schemaReader{s: d.s, c: c, seen: map[string]bool{}}
+		r := &schemaReader{s: d.s, d: d, c: c, names: d.Names(), seen: map[string]bool{}}
 		err := r.read(ctx)
 		schema = r.out
 		return err
@@ -37,7 +37,9 @@ func (d *Database) Schema(ctx context.Context) (snapshot.Schema, error) {
 
 type schemaReader struct {
 	s       *Server
+	d       *Database
 	c       *sql.Conn
+	names   Names
 	schemas string // as a list for IN
 	st      *storage
 	seen    map[string]bool
@@ -45,16 +47,16 @@ type schemaReader struct {
 }
 
 func (r *schemaReader) read(ctx context.Context) error {
-	schemas, err := owned(ctx, r.c)
+	schemas, err := r.d.schemas(ctx, r.c)
 	if err != nil || len(schemas) == 0 {
 		return err
 	}
 	r.schemas = literals(schemas)
-	tables, err := baseTables(ctx, r.c)
+	tables, err := r.d.baseTables(ctx, r.c)
 	if err != nil {
 		return err
 	}
-	if r.st, err = r.s.readStorage(ctx, r.c, tables); err != nil {
+	if r.st, err = r.d.readStorage(ctx, r.c, tables); err != nil {
 		return fmt.Errorf("numbers of tables: %w", err)
 	}
 	for _, part := range []struct {
@@ -81,6 +83,7 @@ func (r *schemaReader) read(ctx context.Context) error {
 // add keeps names unique within their kind, or a difference would be hidden:
 // MySQL lets a foreign key and a check have one name.
 func (r *schemaReader) add(o snapshot.Object) {
+	o.Name, o.Relation, o.Definition = r.names.Show(o.Name), r.names.Show(o.Relation), r.names.Show(o.Definition)
 	for r.seen[o.Kind+" "+o.Name] {
 		o.Name += " (2)"
 	}

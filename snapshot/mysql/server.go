@@ -4,7 +4,9 @@
 //
 // MySQL cannot copy a database by itself, so a clone is a copy of the stopped
 // baseline's data directory with a server of its own (snapshot.Instances). The
-// database keeps one name in all of them.
+// database keeps one name in all of them. On a server that somebody else runs
+// there is one server for all: an instance is a schema there, and a clone is
+// made table by table.
 //
 // It connects as the administrator. The migration's own connection, and any
 // judgement of what was read, are elsewhere; so is the making of servers.
@@ -46,6 +48,7 @@ type Server struct {
 	version string
 	num     int // 80036, 101118
 	maria   bool
+	guest   guest
 
 	// base is held for reading by whoever is connected to the first instance,
 	// and for writing while it is copied.
@@ -62,10 +65,10 @@ type Server struct {
 // cannot be reached or used. A first instance that is stopped was sealed by an
 // earlier process, and is only started to be read.
 func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
-	if t.Instances == nil {
+	if t.Instances == nil && t.Prefix == "" {
 		return nil, errors.New("connect to the target: it cannot hold several instances, which clones need")
 	}
-	s := &Server{target: t, addrs: map[string]string{}}
+	s := &Server{target: t, addrs: map[string]string{}, guest: guest{prefix: t.Prefix}}
 	if err := s.connect(ctx); err != nil {
 		return nil, fmt.Errorf("connect to the target: %w", err)
 	}
@@ -73,11 +76,9 @@ func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
 }
 
 func (s *Server) connect(ctx context.Context) error {
-	host, port, err := s.target.Instances.Start(ctx, snapshot.FirstInstance, readOnly())
-	if err != nil {
+	if _, err := s.addrWith(ctx, snapshot.FirstInstance, readOnly()); err != nil {
 		return err
 	}
-	s.addrs[snapshot.FirstInstance] = net.JoinHostPort(host, strconv.Itoa(port))
 	return s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
 		var text string
 		if err := c.QueryRowContext(ctx, "SELECT VERSION()").Scan(&text); err != nil {
@@ -91,6 +92,9 @@ func (s *Server) connect(ctx context.Context) error {
 		}
 		if s.num < oldest {
 			return fmt.Errorf("it runs %s; the oldest supported is %s", text, words)
+		}
+		if s.guest.is() {
+			return s.checkIn(ctx, c)
 		}
 		var n int
 		if err := c.QueryRowContext(ctx, "SELECT COUNT(*) FROM mysql.db").Scan(&n); err != nil {
@@ -142,7 +146,11 @@ func (s *Server) Drop(ctx context.Context, instance string) error {
 		return fmt.Errorf("drop instance %s: it holds the baseline", instance)
 	}
 	s.forget(instance)
-	if err := s.target.Instances.Remove(ctx, instance); err != nil {
+	remove := s.remove
+	if !s.guest.is() {
+		remove = s.target.Instances.Remove
+	}
+	if err := remove(ctx, instance); err != nil {
 		return fmt.Errorf("drop instance %s: %w", instance, err)
 	}
 	return nil
@@ -164,6 +172,9 @@ func (s *Server) addr(ctx context.Context, instance string) (string, error) {
 }
 
 func (s *Server) addrWith(ctx context.Context, instance string, settings map[string]string) (string, error) {
+	if s.guest.is() {
+		return "", nil // there is one, the target's
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.addrs[instance]; a != "" {
@@ -184,8 +195,11 @@ func (s *Server) forget(instance string) {
 	delete(s.addrs, instance)
 }
 
-// stop shuts an instance down cleanly.
+// stop shuts an instance down cleanly. Nobody stops somebody else's server.
 func (s *Server) stop(ctx context.Context, instance string) error {
+	if s.guest.is() {
+		return nil
+	}
 	s.forget(instance)
 	return s.target.Instances.Stop(ctx, instance)
 }
@@ -198,6 +212,10 @@ func (s *Server) on(ctx context.Context, instance, schema string, f func(*sql.Co
 }
 
 func (s *Server) onWith(ctx context.Context, instance, schema string, params map[string]string, f func(*sql.Conn) error) error {
+	return s.onAs(ctx, s.target.User, s.target.Password, instance, schema, params, f)
+}
+
+func (s *Server) onAs(ctx context.Context, user, password, instance, schema string, params map[string]string, f func(*sql.Conn) error) error {
 	if instance == snapshot.FirstInstance {
 		s.base.RLock()
 		defer s.base.RUnlock()
@@ -206,8 +224,13 @@ func (s *Server) onWith(ctx context.Context, instance, schema string, params map
 	if err != nil {
 		return err
 	}
-	cfg := s.config(addr, schema, s.target.User, s.target.Password)
-	cfg.Params = map[string]string{"sql_mode": "''", "lock_wait_timeout": "3600", "autocommit": "1"}
+	cfg, err := s.config(addr, schema, user, password)
+	if err != nil {
+		return err
+	}
+	for k, v := range map[string]string{"sql_mode": "''", "lock_wait_timeout": "3600", "autocommit": "1"} {
+		cfg.Params[k] = v
+	}
 	for k, v := range params {
 		cfg.Params[k] = v
 	}
@@ -226,13 +249,20 @@ func (s *Server) onWith(ctx context.Context, instance, schema string, params map
 }
 
 // config is the only place that spells a connection with its password.
-func (s *Server) config(addr, schema, user, password string) *mysql.Config {
+func (s *Server) config(addr, schema, user, password string) (*mysql.Config, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", addr
+	if s.guest.is() {
+		var err error
+		if cfg, err = Config(s.target.Host, s.target.Port, s.target.Params); err != nil {
+			return nil, err
+		}
+	}
 	cfg.User, cfg.Passwd, cfg.DBName = user, password, schema
 	cfg.MaxAllowedPacket = 1 << 30
 	cfg.InterpolateParams = true
-	return cfg
+	cfg.Params = map[string]string{}
+	return cfg, nil
 }
 
 // ownerPassword is derived from the administrator's, so that a later process
@@ -240,7 +270,11 @@ func (s *Server) config(addr, schema, user, password string) *mysql.Config {
 func (s *Server) ownerPassword() string {
 	m := hmac.New(sha256.New, []byte(s.target.Password))
 	fmt.Fprintf(m, "%s %s", Owner, s.target.Handle.Run)
-	return hex.EncodeToString(m.Sum(nil))
+	sum := hex.EncodeToString(m.Sum(nil))
+	if s.guest.is() {
+		return "Mg-1" + sum[:28] // what validate_password asks for by default
+	}
+	return sum
 }
 
 // ident quotes names and joins them with dots.

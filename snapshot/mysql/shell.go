@@ -89,7 +89,7 @@ func (r *restore) shell(ctx context.Context, l *loader) error {
 			return err
 		}
 		for _, name := range about.Tables {
-			t := &shellTable{schema: schema, name: name, base: baseOf(about.Basenames, name, base+"@"+name)}
+			t := &shellTable{schema: l.schema, name: name, base: baseOf(about.Basenames, name, base+"@"+name)}
 			if err := r.readJSON(t.base+".json", t); err != nil {
 				return err
 			}
@@ -211,6 +211,9 @@ func (l *loader) rows(ctx context.Context, tables []*shellTable, charset string,
 	var was bool
 	if err := l.lead.QueryRowContext(ctx, "SELECT @@GLOBAL.local_infile").Scan(&was); err != nil {
 		return err
+	}
+	if !was && l.r.s.guest.is() {
+		return errors.New("a dump of MySQL Shell is loaded with LOAD DATA LOCAL, which the server does not take (local_infile is off): SET GLOBAL local_infile = 1 there, give a dump of mysqldump or mydumper, or use --target container")
 	}
 	if !was {
 		if _, err := l.lead.ExecContext(ctx, "SET GLOBAL local_infile = 1"); err != nil {

@@ -254,7 +254,7 @@ func TestWithOwner(t *testing.T) {
 		{"CREATE OR REPLACE VIEW v AS SELECT 'DEFINER=x@y'", "CREATE OR REPLACE DEFINER=" + mine + " VIEW v AS SELECT 'DEFINER=x@y'", ""},
 	}
 	for _, test := range tests {
-		got, was := withOwner([]byte(test.text))
+		got, was := withOwner([]byte(test.text), "`migrator`@`%`")
 		if string(got) != test.want || was != test.was {
 			t.Errorf("%s:\n%s\nof %q", test.text, got, was)
 		}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // storage is InnoDB's own view of the tables: the numbers that their files and
@@ -41,6 +43,26 @@ func (st *storage) index(t tableName, name string) string {
 		}
 	}
 	return ""
+}
+
+// readStorage reads the numbers of these tables. In a clone that was made table
+// by table they are the baseline's for what was copied, so that it is found
+// again under another name; where the account may not read them there are none.
+func (d *Database) readStorage(ctx context.Context, c *sql.Conn, tables []tableName) (st *storage, err error) {
+	if !d.s.guest.is() {
+		return d.s.readStorage(ctx, c, tables)
+	}
+	err = d.s.on(ctx, d.instance, "", func(admin *sql.Conn) error {
+		if st, err = d.s.readStorage(ctx, admin, tables); isNumber(err, 1227) {
+			st = &storage{tables: map[tableName][]int64{}, indexes: map[indexKey]int64{}}
+			return nil
+		}
+		if err == nil && d.instance != snapshot.FirstInstance {
+			err = d.origins(ctx, admin, st)
+		}
+		return err
+	})
+	return st, err
 }
 
 // readStorage reads the numbers of these tables.

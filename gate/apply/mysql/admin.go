@@ -20,6 +20,8 @@ type admin struct {
 	opt  Options
 	// filesQuery suits the server's version.
 	filesQuery string
+	// blind: the account may not read the tables' files.
+	blind bool
 	// versioned: file.versions are what the server has a limit of.
 	versioned bool
 }
@@ -43,9 +45,12 @@ func openAdmin(ctx context.Context, dsn string, opt Options) (_ *admin, err erro
 	if a.conn, err = a.db.Conn(ctx); err != nil {
 		return nil, err
 	}
-	all := setup
+	all := slices.Clone(setup)
+	if opt.Guest != nil { // whose records stay as they are
+		all = nil
+	}
 	if !opt.MariaDB {
-		all = append(slices.Clone(setup), `SET SESSION information_schema_stats_expiry = 0`)
+		all = append(all, `SET SESSION information_schema_stats_expiry = 0`)
 	}
 	for _, sql := range all {
 		if err = a.exec(ctx, sql); err != nil {
@@ -63,6 +68,14 @@ var setup = []string{
  'events_statements_current', 'events_statements_history', 'events_statements_history_long', 'events_transactions_current', 'events_transactions_history')`,
 	`UPDATE performance_schema.setup_instruments SET ENABLED = 'YES', TIMED = 'YES'
  WHERE (NAME LIKE 'stage/%' OR NAME LIKE 'statement/%' OR NAME = 'transaction') AND ENABLED = 'NO'`,
+}
+
+// off says why there are no stages to tell from.
+func (a *admin) off() string {
+	if a.opt.Guest != nil {
+		return "the server's stages are off or may not be read"
+	}
+	return "performance_schema is off"
 }
 
 // alive reports whether the server goes on: this connection holds, and a
@@ -118,6 +131,9 @@ func (a *admin) each(ctx context.Context, query string, args, dest []any, f func
 // thread of a connection in performance_schema, 0 where that is off. It is
 // made to be recorded even where the server was told not to.
 func (a *admin) thread(ctx context.Context, connection int64) (id int64, err error) {
+	if a.opt.Guest != nil {
+		return a.guestThread(ctx, connection)
+	}
 	err = a.conn.QueryRowContext(ctx, `SELECT THREAD_ID FROM performance_schema.threads WHERE PROCESSLIST_ID = ?`, connection).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
@@ -132,6 +148,9 @@ func (a *admin) thread(ctx context.Context, connection int64) (id int64, err err
 // that tell how a table is altered.
 func (a *admin) stages(ctx context.Context, thread int64) (map[string]int64, error) {
 	out := map[string]int64{}
+	if thread == 0 {
+		return out, nil
+	}
 	var name string
 	var n int64
 	err := a.each(ctx, `SELECT EVENT_NAME, COUNT_STAR FROM performance_schema.events_stages_summary_by_thread_by_event_name
@@ -188,12 +207,21 @@ func (a *admin) files(ctx context.Context) (map[string][]file, error) {
 	var odd []string
 	err := a.each(ctx, a.filesQuery, nil, []any{&name, &f.id, &f.space, &f.versions}, func() error {
 		key, ok := tableOf(name)
+		if key, ours := a.opt.Guest.shown(key); !ours {
+			return nil
+		} else if ok {
+			out[key] = append(out[key], f)
+			return nil
+		}
 		if !ok {
 			odd = append(odd, key)
 		}
 		out[key] = append(out[key], f)
 		return nil
 	})
+	if a.opt.Guest != nil && isNumber(err, accessDenied) {
+		a.blind, err = true, nil
+	}
 	if err != nil || len(odd) == 0 {
 		return out, err
 	}
@@ -231,7 +259,7 @@ func (a *admin) bytes(ctx context.Context, files []file) (n int64, err error) {
 
 // rows of a table, as the server estimates them.
 func (a *admin) rows(ctx context.Context, table string) (n int64, err error) {
-	schema, name, _ := strings.Cut(table, ".")
+	schema, name, _ := strings.Cut(a.opt.Guest.physical(table), ".")
 	err = a.conn.QueryRowContext(ctx, `SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES
  WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`, schema, name).Scan(&n)
 	return n, err
@@ -243,7 +271,9 @@ func (a *admin) tables(ctx context.Context) (map[string]bool, error) {
 	var schema, name string
 	err := a.each(ctx, `SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'
  AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')`, nil, []any{&schema, &name}, func() error {
-		out[schema+"."+name] = true
+		if key, ours := a.opt.Guest.shown(schema + "." + name); ours {
+			out[key] = true
+		}
 		return nil
 	})
 	return out, err
@@ -272,6 +302,9 @@ func (a *admin) transactionState(ctx context.Context, thread, event int64) (stat
 
 // lastStatement is the event of the statement a thread ran last.
 func (a *admin) lastStatement(ctx context.Context, thread int64) (event int64, err error) {
+	if thread == 0 {
+		return 0, nil
+	}
 	err = a.conn.QueryRowContext(ctx, `SELECT COALESCE(MAX(EVENT_ID), 0) FROM performance_schema.events_statements_current WHERE THREAD_ID = ?`, thread).Scan(&event)
 	return event, err
 }
@@ -307,12 +340,12 @@ func (a *admin) instantColumns(ctx context.Context) (n int64, err error) {
 // sessionTimeout is the lock_wait_timeout of a connection, "" where the server
 // does not show it to others (MariaDB).
 func (a *admin) sessionTimeout(ctx context.Context, thread int64) (seconds string, err error) {
-	if a.opt.MariaDB {
+	if a.opt.MariaDB || thread == 0 {
 		return "", nil
 	}
 	err = a.conn.QueryRowContext(ctx, `SELECT VARIABLE_VALUE FROM performance_schema.variables_by_thread
  WHERE THREAD_ID = ? AND VARIABLE_NAME = 'lock_wait_timeout'`, thread).Scan(&seconds)
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || a.opt.Guest != nil && isNumber(err, tableDenied) {
 		return "", nil
 	}
 	return seconds, err

@@ -27,6 +27,8 @@ const (
 	pluginNotLoaded     = 1524
 	algorithmRefused    = 1845
 	algorithmReason     = 1846
+	logsFunctions       = 1418
+	logsTriggers        = 1419
 	lostConnection      = 2013
 	versionsUsedUp      = 4092 // of MySQL; MariaDB has another error of this number
 	localFilesForbidden = 3948

@@ -35,16 +35,22 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 		d.Algorithm, d.Rebuild, d.Evidence = "COPY", true, "stage "+copyStage
 	case f.thread == 0 && f.affected > 0 && !within:
 		d.Algorithm, d.Rebuild, d.Evidence = "COPY", true, "the reply counts rows copied"
+	case f.admin.blind && read:
+		d.Algorithm, d.Evidence = "INPLACE", "stage "+readStage+"; whether the TABLE_ID changed may not be read"
+	case f.admin.blind && f.thread == 0:
+		d.Evidence = "neither the server's stages nor its TABLE_IDs may be read"
+	case f.admin.blind && ddl.algorithm == "":
+		d.Evidence = "no stage of a copy or of reading rows; whether the TABLE_ID changed may not be read"
 	case read && rebuilt:
 		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "stage "+readStage+", new TABLE_ID"
 	case read:
 		d.Algorithm, d.Evidence = "INPLACE", "stage "+readStage+", TABLE_ID kept"
 	case rebuilt && f.thread == 0:
-		d.Rebuild, d.Evidence = true, "new TABLE_ID; performance_schema is off, so nothing more can be told"
+		d.Rebuild, d.Evidence = true, "new TABLE_ID; "+f.admin.off()+", so nothing more can be told"
 	case rebuilt:
 		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "new TABLE_ID, and no stage of a copy"
 	case f.thread == 0 && !versions && now.instant == f.before.instant:
-		d.Evidence = "performance_schema is off: TABLE_ID kept, so no rebuild"
+		d.Evidence = f.admin.off() + ": TABLE_ID kept, so no rebuild"
 	default:
 		metadataOnly(d, ddl, f.admin.opt.MariaDB, versions, now.instant > f.before.instant, c.touched[ddl.table])
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	SQLMode string
 	// MariaDB: the server is MariaDB.
 	MariaDB bool
+	// Guest is nil on a server of the gate's own.
+	Guest *Guest
 }
 
 // Session is one connection, used by one goroutine. Each statement is sent
@@ -88,7 +90,9 @@ func Open(ctx context.Context, ownerDSN, adminDSN string, opt Options) (_ *Sessi
 		}
 		return s, err
 	}
-	s.schema = s.conn.schema
+	if s.schema = s.conn.schema; opt.Guest != nil {
+		s.schema = opt.Guest.Shown
+	}
 	if err = s.facts.load(ctx, s.conn); err != nil {
 		return s, fmt.Errorf("prepare the connection: %w", err)
 	}
@@ -120,6 +124,11 @@ func (s *Session) Start(ctx context.Context, script *migration.Script) error {
 	if s.lost {
 		return errors.New("the server has ended the migration's connection")
 	}
+	if g := s.opt.Guest; g != nil {
+		if err := g.check(script); err != nil {
+			return err
+		}
+	}
 	s.script, s.at, s.dropped = script, -1, nil
 	return s.leave(ctx)
 }
@@ -146,9 +155,12 @@ func (s *Session) Exec(ctx context.Context, n int) (observe.Result, error) {
 	rep, err := s.conn.exchangeEach(ctx, st.SQL, tells(words, &told))
 	r := observe.Result{Sent: sent, Received: time.Now(), How: how(st, words, before, before), Messages: told}
 	if err != nil {
-		return s.failed(ctx, n, r, before, err)
+		r, err = s.failed(ctx, n, r, before, err)
+	} else {
+		r, err = s.succeeded(ctx, n, words, r, before, rep)
 	}
-	return s.succeeded(ctx, n, words, r, before, rep)
+	s.opt.Guest.show(&r)
+	return r, err
 }
 
 // succeeded completes the Result of a statement that the server accepted.
@@ -203,6 +215,9 @@ func (s *Session) failed(ctx context.Context, n int, r observe.Result, before bo
 	}
 	if err := lacking(refusal); err != nil {
 		return r, err
+	}
+	if s.opt.Guest != nil && (refusal.Number == logsFunctions || refusal.Number == logsTriggers) {
+		return r, fmt.Errorf("line %d: %w: start the server with --log-bin-trust-function-creators=1 or --skip-log-bin", st.Line, refusal)
 	}
 	r.Failure, r.Ended = failure(n, st, refusal), true
 	if !s.lost {

@@ -1,0 +1,323 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// Names are the two names of a restored database: on a server that somebody
+// else runs it may not have the one by which its owners know it.
+type Names struct {
+	// Physical is the schema's name on the server, "mg_k3v…_candidate".
+	Physical string
+	// Shown is the one that the snapshot gives it, "shop".
+	Shown string
+}
+
+// Show makes a text of the server's speak of the database as people know it.
+// The physical name is random, so it stands for nothing else.
+func (n Names) Show(text string) string {
+	if n.Physical == n.Shown {
+		return text
+	}
+	return strings.ReplaceAll(text, n.Physical, n.Shown)
+}
+
+// showList is Show for each of several.
+func (n Names) showList(list []string) []string {
+	for i := range list {
+		list[i] = n.Show(list[i])
+	}
+	return list
+}
+
+// guest is how this run behaves on a server that somebody else runs: an
+// instance is a schema there, whose name begins with the run's prefix. The zero
+// value is for a server of the run's own.
+type guest struct {
+	prefix string
+	// account is the migrating account's name, "" where none could be made: the
+	// account of the URL then migrates itself.
+	account string
+	// unlogged: the migrating account may keep what it does out of the binary
+	// log, and has to, for the server would want SUPER of who makes a trigger.
+	unlogged bool
+}
+
+func (g guest) is() bool { return g.prefix != "" }
+
+// schema of an instance. Names of schemas are in lower case on some servers.
+func (g guest) schema(instance string) string { return g.prefix + strings.ToLower(instance) }
+
+// home holds what a later process must know.
+func (g guest) home() string { return g.prefix + snapshot.Home }
+
+// ownerParams are settings of every session of the migrating account.
+func (g guest) ownerParams() map[string]string {
+	if g.unlogged {
+		return map[string]string{"sql_log_bin": "0"}
+	}
+	return nil
+}
+
+// urlParams are those of go-sql-driver/mysql that a URL may give: none of them
+// opens a file of this machine or changes what statements mean.
+var urlParams = []string{"collation", "timeout", "allowCleartextPasswords", "allowNativePasswords", "connectionAttributes"}
+
+// Config begins a connection to a server, which host may name by its socket,
+// with the query of a URL: a few parameters of go-sql-driver/mysql. An error
+// names the parameter and no value.
+//
+// Encryption is never asked for: what a reply says of transactions is read off
+// the wire (gate/apply/mysql). So a URL that insists on it is refused.
+func Config(host string, port int, query string) (*mysql.Config, error) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("the parameters of the URL cannot be read: percent-encode special characters")
+	}
+	for _, name := range []string{"tls", "ssl-mode", "sslmode"} {
+		switch strings.ToLower(values.Get(name)) {
+		case "", "false", "preferred", "disabled", "disable", "prefer":
+			values.Del(name)
+		default:
+			return nil, fmt.Errorf("the URL asks for encryption (%s), which a migration is not run over: use a server on this machine or in this job's network without it", name)
+		}
+	}
+	for name := range values {
+		if !slices.Contains(urlParams, name) {
+			return nil, fmt.Errorf("the URL has the parameter %s, which is not supported: give one of %s", printable(name, 40), strings.Join(urlParams, ", "))
+		}
+	}
+	cfg, err := mysql.ParseDSN("tcp(localhost)/?" + values.Encode())
+	if err != nil {
+		return nil, errors.New("the URL has a parameter with a value that cannot be read") // without the text, which may hold a secret
+	}
+	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(host, strconv.Itoa(port))
+	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		cfg.Net, cfg.Addr = "unix", host
+	}
+	return cfg, nil
+}
+
+// markSchema is where the baseline's marks are.
+func (s *Server) markSchema() string {
+	if s.guest.is() {
+		return s.guest.home()
+	}
+	return markSchema
+}
+
+// owner is the account that owns what is restored, and migrates.
+func (s *Server) owner() (user, password string) {
+	switch {
+	case !s.guest.is():
+		return Owner, s.ownerPassword()
+	case s.guest.account == "":
+		return s.target.User, s.target.Password
+	}
+	return s.guest.account, s.ownerPassword()
+}
+
+// OwnerName is the migrating account's user name.
+func (s *Server) OwnerName() string {
+	user, _ := s.owner()
+	return user
+}
+
+// OwnAccount reports whether the migrating account is one that this run made,
+// which can reach nothing but what was restored.
+func (s *Server) OwnAccount() bool { return !s.guest.is() || s.guest.account != "" }
+
+// checkIn makes the migrating account, or finds the one that an earlier process
+// made; where it may not, the URL's account migrates itself.
+func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
+	if s.guest.account = s.guest.prefix + Owner; s.welcome(ctx) {
+		s.guest.unlogged = s.mayUnlog(ctx)
+		return nil
+	}
+	hosts := []string{"%"}
+	var me string
+	if err := c.QueryRowContext(ctx, "SELECT USER()").Scan(&me); err != nil {
+		return err
+	}
+	if i := strings.LastIndexByte(me, '@'); i >= 0 { // where an account without a name would win over "%"
+		hosts = append(hosts, me[i+1:])
+	}
+	for _, host := range hosts {
+		account := literal(s.guest.account) + "@" + literal(host)
+		if !s.hire(ctx, c, account) {
+			break
+		}
+		if s.welcome(ctx) {
+			s.guest.unlogged = s.mayUnlog(ctx)
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	_, err := c.ExecContext(ctx, "DROP USER IF EXISTS "+literal(s.guest.account)+"@'%'")
+	if err != nil && !isNumber(err, 1227, 1142, 1044, 1045) {
+		return err
+	}
+	s.guest.account = ""
+	s.guest.unlogged = false
+	return nil
+}
+
+// hire makes an account that may read the run's own home, which shows that more
+// can be granted. It reports whether it is there.
+func (s *Server) hire(ctx context.Context, c *sql.Conn, account string) bool {
+	for _, q := range []string{
+		"CREATE USER IF NOT EXISTS " + account + " IDENTIFIED BY '" + s.ownerPassword() + "'",
+		"GRANT ALL PRIVILEGES ON " + ident(pattern(s.guest.schema(snapshot.FirstInstance))) + ".* TO " + account,
+	} {
+		if _, err := c.ExecContext(ctx, q); err != nil {
+			_, _ = c.ExecContext(ctx, "DROP USER IF EXISTS "+account)
+			return false
+		}
+	}
+	// A server that writes a binary log and does not trust who makes triggers
+	// wants SUPER of them: MySQL's default, and nobody's wish for a throw-away
+	// schema. Settings of the account's own session are all that this gives.
+	var distrusts bool
+	if !s.maria && c.QueryRowContext(ctx, "SELECT @@log_bin = 1 AND @@log_bin_trust_function_creators = 0").Scan(&distrusts) == nil && distrusts {
+		_, _ = c.ExecContext(ctx, "GRANT SESSION_VARIABLES_ADMIN ON *.* TO "+account) // else the restore says what it lacks
+	}
+	return true
+}
+
+// welcome reports whether the migrating account can connect.
+func (s *Server) welcome(ctx context.Context) bool {
+	user, password := s.owner()
+	return s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error { return c.PingContext(ctx) }) == nil
+}
+
+func (s *Server) mayUnlog(ctx context.Context) bool {
+	user, password := s.owner()
+	return s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
+		var logs bool
+		if err := c.QueryRowContext(ctx, "SELECT @@log_bin = 1 AND @@log_bin_trust_function_creators = 0").Scan(&logs); err != nil || !logs {
+			return errors.New("there is no need")
+		}
+		_, err := c.ExecContext(ctx, "SET SESSION sql_log_bin = 0")
+		return err
+	}) == nil
+}
+
+// found makes a schema, with options as CREATE DATABASE has them, and gives it
+// to the migrating account.
+func (s *Server) found(ctx context.Context, schema, options string) error {
+	return s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) error {
+		if _, err := c.ExecContext(ctx, "CREATE DATABASE "+ident(schema)+" "+options); err != nil {
+			return err
+		}
+		return s.permit(ctx, c, schema, "ALL PRIVILEGES")
+	})
+}
+
+// permit grants the migrating account these privileges on a schema.
+func (s *Server) permit(ctx context.Context, c *sql.Conn, schema, privileges string) error {
+	if s.guest.account == "" {
+		return nil
+	}
+	return s.eachAccount(ctx, c, func(account string) error {
+		_, err := c.ExecContext(ctx, "GRANT "+privileges+" ON "+ident(pattern(schema))+".* TO "+account)
+		return err
+	})
+}
+
+// lock takes from the migrating account all rights on a schema but to read it.
+func (s *Server) lock(ctx context.Context, c *sql.Conn, schema string) error {
+	if s.guest.account == "" {
+		return nil
+	}
+	return s.eachAccount(ctx, c, func(account string) error {
+		if _, err := c.ExecContext(ctx, "REVOKE ALL PRIVILEGES ON "+ident(pattern(schema))+".* FROM "+account); err != nil {
+			return err
+		}
+		// What shows a trigger's or an event's body also lets one make them.
+		_, err := c.ExecContext(ctx, "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON "+ident(pattern(schema))+".* TO "+account)
+		return err
+	})
+}
+
+// eachAccount calls f with the migrating account as it is for this connection:
+// the host may be of one address alone.
+func (s *Server) eachAccount(ctx context.Context, _ *sql.Conn, f func(account string) error) error {
+	var current string
+	user, password := s.owner()
+	err := s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
+		return c.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&current)
+	})
+	if err != nil {
+		return err
+	}
+	i := strings.LastIndexByte(current, '@')
+	return f(literal(current[:max(i, 0)]) + "@" + literal(current[i+1:]))
+}
+
+// remove drops the schema of an instance; gone already is no error.
+func (s *Server) remove(ctx context.Context, instance string) error {
+	return s.onWith(ctx, instance, "", map[string]string{"lock_wait_timeout": "30"}, func(c *sql.Conn) error {
+		if _, err := c.ExecContext(ctx, "DROP DATABASE IF EXISTS "+ident(s.guest.schema(instance))); err != nil {
+			return err
+		}
+		_, err := c.ExecContext(ctx, "DELETE FROM "+ident(s.guest.home(), "origins")+" WHERE instance = "+literal(instance))
+		if isNumber(err, 1146) {
+			return nil
+		}
+		return err
+	})
+}
+
+// A shownError speaks of the database as people know it.
+type shownError struct {
+	error
+	names Names
+}
+
+func (e *shownError) Error() string { return e.names.Show(e.error.Error()) }
+func (e *shownError) Unwrap() error { return e.error }
+
+func (n Names) err(err error) error {
+	if err == nil || n.Physical == n.Shown {
+		return err
+	}
+	return &shownError{err, n}
+}
+
+// place is where a database of the dump goes: on a server of our own to one of
+// its name, on somebody else's to the one schema there is.
+func (r *restore) place(name string) (string, error) {
+	if !r.s.guest.is() || isSystem(name) {
+		return name, nil
+	}
+	physical := r.s.guest.schema(snapshot.FirstInstance)
+	switch {
+	case r.shown == "":
+		r.shown = name
+	case name != r.shown && name != physical:
+		return "", fmt.Errorf("the dump holds more than one database (%s, %s), and on a server that somebody else runs there is room for one: dump only the one that is migrated, or use --target container or local", r.shown, name)
+	}
+	return physical, nil
+}
+
+// names of the database that is being restored.
+func (r *restore) names() Names {
+	if !r.s.guest.is() || r.shown == "" {
+		return Names{}
+	}
+	return Names{r.s.guest.schema(snapshot.FirstInstance), r.shown}
+}

@@ -1,0 +1,160 @@
+package mysql
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+)
+
+// A lexed statement: what counts when names are looked for in it.
+type lexed struct {
+	from, to int
+	// word is the token in capitals where it is a plain word, name the name it
+	// stands for where it may be one.
+	word, name string
+}
+
+// lex splits a statement into words, quoted names, strings and signs. Comments
+// are left out, and those of a version opened.
+func lex(text []byte) []lexed {
+	var out []lexed
+	for i := 0; i < len(text); {
+		end, kind := lexeme(text, i)
+		c := text[i]
+		switch {
+		case kind == 'q' && c != '\'':
+			out = append(out, lexed{from: i, to: end, name: unquoted(string(text[i:end]))})
+		case kind == 'q':
+			out = append(out, lexed{from: i, to: end})
+		case kind != 0:
+		case isWordByte(c):
+			for end < len(text) && isWordByte(text[end]) {
+				end++
+			}
+			w := string(text[i:end])
+			out = append(out, lexed{i, end, strings.ToUpper(w), w})
+		case c > ' ':
+			out = append(out, lexed{from: i, to: end})
+		}
+		i = end
+	}
+	return out
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c >= 0x80
+}
+
+// redirected makes a statement that names the dump's own database ("`shop`.`orders`",
+// as views and bodies are dumped) name the schema it is restored into.
+//
+// A string that may be SQL for PREPARE is left as it is, and noted.
+func (l *loader) redirected(text []byte) ([]byte, error) {
+	shown := l.r.shown
+	if shown == "" {
+		shown = l.r.named
+	}
+	if shown == "" || !bytes.Contains(text, []byte(shown)) {
+		return text, nil
+	}
+	tokens := lex(text)
+	sign := func(i int) string {
+		if i < 0 || i >= len(tokens) || tokens[i].word != "" {
+			return ""
+		}
+		return string(text[tokens[i].from:tokens[i].to])
+	}
+	word := func(i int) string {
+		if i < 0 {
+			return ""
+		}
+		return tokens[i].word
+	}
+	has := func(list []lexed, words ...string) bool {
+		return slices.ContainsFunc(list, func(t lexed) bool { return t.word != "" && slices.Contains(words, t.word) })
+	}
+	prepares, view := has(tokens, "PREPARE", "IMMEDIATE"), has(tokens[:min(len(tokens), 20)], "VIEW")
+	// It then stands somewhere without a dot on either side. What follows AS in
+	// a view, as servers spell them, is a column.
+	twice := false
+	for i, t := range tokens {
+		if t.name == shown && sign(i+1) != "." && sign(i-1) != "." && !(view && word(i-1) == "AS") {
+			twice = true
+		}
+	}
+	var out []byte
+	from := 0
+	for i, t := range tokens {
+		if t.name == "" && prepares && strings.Contains(string(text[t.from:t.to]), shown+".") {
+			l.r.skip(fmt.Sprintf("%s: SQL in a string that names database %s was left as it is", brief(string(text)), shown))
+		}
+		if t.name != shown || sign(i+1) != "." || sign(i-1) == "." || sign(i-1) == "@" || i+2 >= len(tokens) {
+			continue
+		}
+		if twice && sign(i+3) != "." && sign(i+3) != "(" {
+			return nil, fmt.Errorf("%s is the name of the database and of a table or an alias, and which of them %s.%s means cannot be told: give another --target than server",
+				shown, shown, tokens[i+2].name)
+		}
+		out = append(append(out, text[from:t.from]...), ident(l.r.s.guest.schema(snapshot.FirstInstance))...)
+		from = t.to
+	}
+	return append(out, text[from:]...), nil
+}
+
+// databaseName is the place of the name in CREATE, ALTER or DROP DATABASE.
+func databaseName(text []byte) (from, to int) {
+	tokens := lex(text)
+	for i, t := range tokens {
+		if t.word != "DATABASE" && t.word != "SCHEMA" {
+			continue
+		}
+		for i++; i < len(tokens) && slices.Contains([]string{"IF", "NOT", "EXISTS"}, tokens[i].word); i++ {
+		}
+		if i < len(tokens) {
+			return tokens[i].from, tokens[i].to
+		}
+	}
+	return len(text), len(text)
+}
+
+func renameDatabase(text []byte, name string) []byte {
+	from, to := databaseName(text)
+	return slices.Concat(text[:from], []byte(ident(name)), text[to:])
+}
+
+// optionsOf CREATE DATABASE: what follows the name.
+func optionsOf(statement string) string {
+	_, to := databaseName([]byte(statement))
+	return statement[to:]
+}
+
+// disabled is CREATE EVENT for an event that nobody runs.
+func disabled(text []byte) []byte {
+	tokens := lex(text)
+	depth := 0
+	for i, t := range tokens {
+		switch s := string(text[t.from:t.to]); {
+		case s == "(":
+			depth++
+		case s == ")":
+			depth--
+		}
+		if depth > 0 {
+			continue
+		}
+		switch t.word {
+		case "ENABLE":
+			return slices.Concat(text[:t.from], []byte("DISABLE"), text[t.to:])
+		case "DISABLE":
+			return text
+		case "COMMENT", "DO":
+			if i > 0 { // either follows where ENABLE would stand
+				return slices.Concat(text[:t.from], []byte("DISABLE "), text[t.from:])
+			}
+		}
+	}
+	return text
+}
