@@ -25,7 +25,7 @@ import (
 func mysqld(initialise func(context.Context, *cluster) error, own func(*cluster) []string, aliases func(program string) []string) *product {
 	return &product{
 		admin:    "root",
-		accounts: []string{"mysql", "nobody"},
+		accounts: []string{account, "mysql", "nobody"},
 		quit:     syscall.SIGKILL,
 		several:  true,
 		mark:     func(data string) string { return "--datadir=" + data },

@@ -40,7 +40,7 @@ func postgres() *product {
 			return ""
 		},
 		lacks:    func(string) string { return "" },
-		accounts: []string{"postgres", "nobody"},
+		accounts: []string{account, "postgres", "nobody"},
 		quit:     syscall.SIGQUIT, // an immediate shutdown
 		mark:     func(data string) string { return "postgres -D " + data },
 		data:     func(string) string { return "data" },
@@ -110,14 +110,23 @@ func initdb(ctx context.Context, c *cluster) error {
 		builtin := []string{"--locale-provider=builtin", "--builtin-locale=C.UTF-8"}
 		locales = [][]string{append(builtin, "--locale=C.UTF-8"), append(builtin, "--locale=C")}
 	}
+	name, err := c.lendName()
+	if err != nil {
+		return err
+	}
 	for _, locale := range locales {
 		var out []byte
-		out, err = c.command(ctx, filepath.Join(c.bin, "initdb"), slices.Concat(base, locale)...).CombinedOutput()
+		cmd := c.command(ctx, filepath.Join(c.bin, "initdb"), slices.Concat(base, locale)...)
+		cmd.Env = append(cmd.Env, name...)
+		out, err = cmd.CombinedOutput()
 		_ = appendFile(c.file("server.log"), out)
 		if err == nil {
 			return nil
 		}
 		err = fmt.Errorf("run initdb: %w: %s", cause(ctx, err), lastLines(out, 5))
+		if strings.Contains(string(out), "user does not exist") {
+			err = fmt.Errorf("%w (give it a name in /etc/passwd, or install libnss-wrapper)", err)
+		}
 		if ctx.Err() != nil || !strings.Contains(string(out), "invalid locale") {
 			return err
 		}

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// account is of servers alone, for who wants one; our image has it.
+const account = "migration-gate"
+
 // user is whom servers and client programs run as: nil for this process's own
 // user, another where that is root, whom the server refuses.
 func user(p *product) *syscall.Credential {
