@@ -26,20 +26,32 @@ const cleanupTime = 30 * time.Second
 func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
 	var passed, looked []string
 	remedy := "install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version"
+	var failed []error
+	try := func(p snapshot.Provisioner, offer snapshot.Offer) (*snapshot.Target, error) {
+		t, err := a.start(ctx, p, spec, offer, passed)
+		if err == nil || ctx.Err() != nil || kind != "auto" {
+			return t, err
+		}
+		// An image that does not arrive, a download without a network: what is
+		// next may do without. The report tells that it was asked first.
+		a.log.Warn("look for another server", "error", err)
+		passed, failed = append(passed, err.Error()), append(failed, err)
+		return nil, nil
+	}
 	var fallback snapshot.Provisioner
 	var second snapshot.Offer
 	for _, p := range f.of(kind) {
 		offer := p.Offer(ctx, spec)
-		if !offer.OK && len(offer.Lacks) > 0 {
-			return nil, &lackingError{offer.Lacks}
-		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		a.log.Debug("offer", "target", p.Kind(), "ok", offer.OK, "version", offer.Version, "exact", offer.Exact, "detail", offer.Detail)
 		switch {
 		case offer.OK && offer.Exact:
-			return a.start(ctx, p, spec, offer, passed)
+			if t, err := try(p, offer); t != nil || err != nil {
+				return t, err
+			}
+			continue
 		case offer.OK && fallback == nil:
 			fallback, second = p, offer
 		}
@@ -55,7 +67,16 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		}
 	}
 	if fallback != nil {
-		return a.start(ctx, fallback, spec, second, nil)
+		passed = nil // the offer's own detail says what was wanted
+		for _, err := range failed {
+			passed = append(passed, err.Error())
+		}
+		if t, err := try(fallback, second); t != nil || err != nil {
+			return t, err
+		}
+	}
+	if len(failed) > 0 {
+		return nil, errors.Join(failed...)
 	}
 	return nil, &usageError{
 		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
