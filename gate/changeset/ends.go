@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -96,8 +95,8 @@ func (e *Ends) ReadHead(ctx context.Context, path string) (content []byte, found
 	if !e.Worktree {
 		return e.repo.readAt(ctx, e.Head, path)
 	}
-	if !fs.ValidPath(path) {
-		return nil, false, fmt.Errorf("read %s: not a path within the repository", path)
+	if !isFilePath(path) {
+		return nil, false, fmt.Errorf("read %q: not a path within the repository", path)
 	}
 	real, err := filepath.EvalSymlinks(filepath.Join(e.Top, filepath.FromSlash(path)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,10 +120,16 @@ func (e *Ends) ReadHead(ctx context.Context, path string) (content []byte, found
 	return data, true, nil
 }
 
+// isFilePath keeps to paths within the tree, and to what one line of
+// cat-file's input can say.
+func isFilePath(path string) bool {
+	return fs.ValidPath(path) && path != "." && !strings.Contains(path, "\n")
+}
+
 // readAt reads a file of a commit.
 func (r *repo) readAt(ctx context.Context, commit, path string) ([]byte, bool, error) {
-	if !fs.ValidPath(path) || path == "." || strings.Contains(path, "\n") {
-		return nil, false, fmt.Errorf("read %s of %s: not a path within the repository", strconv.Quote(path), short(commit))
+	if !isFilePath(path) {
+		return nil, false, fmt.Errorf("read %q of %s: not a path within the repository", path, short(commit))
 	}
 	out, err := r.pipe(ctx, strings.NewReader(commit+":"+path+"\n"), "cat-file", "--batch", "--follow-symlinks")
 	if err != nil {
