@@ -438,3 +438,15 @@ func page[T any](s *Server, c call, all []T) ([]T, map[string]string) {
 	from := min((n-1)*per, len(all))
 	return all[from:min(from+per, len(all))], h
 }
+
+// Push moves a pull request's head to a new commit.
+func (s *Server) Push(pullRequest int, sha string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.Commits = append(s.opt.Commits, sha)
+	for i := range s.opt.PullRequests {
+		if s.opt.PullRequests[i].Number == pullRequest {
+			s.opt.PullRequests[i].Head = sha
+		}
+	}
+}
