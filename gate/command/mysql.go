@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -29,7 +30,11 @@ func (e mysqlEngine) connect(ctx context.Context, t *snapshot.Target) (server, e
 	if err != nil {
 		return nil, err
 	}
-	return &mysqlServer{s, e.options()}, nil
+	others, err := s.Others(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &mysqlServer{s, e.options(), t, others}, nil
 }
 
 func (e mysqlEngine) options() apply.Options {
@@ -39,6 +44,25 @@ func (e mysqlEngine) options() apply.Options {
 type mysqlServer struct {
 	*mysql.Server
 	session apply.Options
+	target  *snapshot.Target
+	// others are the schemas of other people that migrations might reach.
+	others []string
+}
+
+// options of a session on a database: where the server is somebody else's, the
+// schema has another name there.
+func (s *mysqlServer) options(db *mysql.Database) apply.Options {
+	opt := s.session
+	if s.target.Prefix != "" {
+		names := db.Names()
+		opt.Guest = &apply.Guest{Physical: names.Physical, Shown: names.Shown, Borrowed: !s.OwnAccount(), Others: s.others}
+	}
+	return opt
+}
+
+// blind: nobody can see the server's locks with this account.
+func (s *mysqlServer) blind() bool {
+	return slices.ContainsFunc(s.target.Lacks, func(l snapshot.Lack) bool { return l.What == snapshot.LackLocks })
 }
 
 func (s *mysqlServer) version() string { return s.Version() }
@@ -92,9 +116,10 @@ func (s *mysqlServer) address(ctx context.Context, name string) (string, int, er
 
 func (s *mysqlServer) close() { s.Close() }
 
-// instance keeps the baseline's own name for the baseline.
+// instance keeps the baseline's own name for the baseline, and the home's for
+// the home.
 func instance(name string) string {
-	if name == snapshot.FirstInstance {
+	if name == snapshot.FirstInstance || name == snapshot.Home {
 		return name + "_copy"
 	}
 	return name
@@ -130,18 +155,28 @@ func (b *mysqlBaseline) clone(ctx context.Context, name string) error {
 
 func (b *mysqlBaseline) lab(name string, opt compareOptions) observe.Lab {
 	before, after := b.base.Database(), b.server.Database(instance(name))
-	return observe.Lab{
+	var sampler *locks.Sampler // of the walk that is watched
+	lab := observe.Lab{
 		Baseline: before, Clone: after,
-		Open: func(ctx context.Context) (observe.Session, error) { return b.server.openSession(ctx, after) },
-		Watch: func(ctx context.Context) (observe.Watcher, error) {
+		Open: func(ctx context.Context) (observe.Session, error) {
+			session, err := b.server.openSession(ctx, after)
+			if err == nil && sampler != nil {
+				sampler.Follow(session.PID())
+			}
+			return session, err
+		},
+		Watch: func(ctx context.Context) (_ observe.Watcher, err error) {
 			if err := after.Start(ctx); err != nil {
 				return nil, err
 			}
-			w, err := locks.NewSampler(ctx, after.AdminDSN(), locks.Options{Owner: mysql.Owner, MariaDB: b.server.session.MariaDB})
-			if err != nil {
+			opt := locks.Options{Owner: b.server.OwnerName(), MariaDB: b.server.session.MariaDB}
+			if guest := b.server.options(after).Guest; guest != nil {
+				opt.Guest, opt.Physical, opt.Shown = true, guest.Physical, guest.Shown
+			}
+			if sampler, err = locks.NewSampler(ctx, after.AdminDSN(), opt); err != nil {
 				return nil, err
 			}
-			return w, nil
+			return sampler, nil
 		},
 		Impact: locks.Impact, RowLocks: locks.RowLocks,
 		Compare: func(ctx context.Context, only []string) ([]snapshot.DataDiff, int, error) {
@@ -149,6 +184,10 @@ func (b *mysqlBaseline) lab(name string, opt compareOptions) observe.Lab {
 		},
 		Probe: b.probe,
 	}
+	if b.server.blind() {
+		lab.Watch = nil
+	}
+	return lab
 }
 
 // probe asks on an instance of its own, whose tables are empty.
@@ -158,7 +197,8 @@ func (b *mysqlBaseline) probe(ctx context.Context, scripts []*migration.Script) 
 		return nil, err
 	}
 	defer closing(ctx, &err, "remove the empty clone", func(ctx context.Context) error { return b.server.Drop(ctx, name) })
-	return apply.Probe(ctx, b.server.Database(name).OwnerDSN(), b.server.session, scripts)
+	db := b.server.Database(name)
+	return apply.Probe(ctx, db.OwnerDSN(), b.server.options(db), scripts)
 }
 
 // openSession avoids a typed nil in the interface.
@@ -166,7 +206,7 @@ func (s *mysqlServer) openSession(ctx context.Context, db *mysql.Database) (obse
 	if err := db.Start(ctx); err != nil {
 		return nil, err
 	}
-	session, err := apply.Open(ctx, db.OwnerDSN(), db.AdminDSN(), s.session)
+	session, err := apply.Open(ctx, db.OwnerDSN(), db.AdminDSN(), s.options(db))
 	if err != nil {
 		return nil, err
 	}

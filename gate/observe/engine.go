@@ -93,6 +93,14 @@ type Watcher interface {
 	Close(ctx context.Context) error
 }
 
+// blind is a Watcher that sees nothing.
+type blind struct{}
+
+func (blind) Sample(context.Context) ([]lockbudget.Lock, error)        { return nil, nil }
+func (blind) WALPosition(context.Context) (uint64, error)              { return 0, nil }
+func (blind) TempBytes(context.Context) (n uint64, ok bool, err error) { return 0, false, nil }
+func (blind) Close(context.Context) error                              { return nil }
+
 // NoDatabaseError is what Lab.Open returns where the clone's database is not
 // there any more: a script has dropped it.
 type NoDatabaseError struct{ Failure gate.Failure }
@@ -123,7 +131,9 @@ type Database interface {
 type Lab struct {
 	Baseline, Clone Database
 	Open            func(ctx context.Context) (Session, error)
-	Watch           func(ctx context.Context) (Watcher, error)
+	// Watch is nil where nobody can see the server's locks: the walk then has no
+	// windows, and all else.
+	Watch func(ctx context.Context) (Watcher, error)
 	// Impact of a lock, once the relation's kind is known.
 	Impact func(mode, kind string, existed bool) lockbudget.Impact
 	// RowLocks reports whether a statement of a verb ("UPDATE") whose table lock

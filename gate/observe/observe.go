@@ -37,7 +37,7 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	}
 	defer func() { err = w.close(ctx, err) }()
 
-	w.recorder = lockbudget.NewRecorder(w.watch, opt.Every)
+	w.recorder = lockbudget.NewRecorder(w.watch, w.opt.Every)
 	w.recorder.Own(w.session.PID())
 	w.began = time.Now()
 	w.recorder.Start(ctx)
@@ -71,7 +71,9 @@ func Apply(ctx context.Context, lab Lab, o *gate.Observation, opt Options) (err 
 	j.files(o)
 	j.tables(o)
 	j.ddlLocks(o)
-	o.Resolution = gate.Resolution{Every: opt.Every, Looks: recording.Looks, MedianGap: recording.MedianGap, MaxGap: recording.MaxGap}
+	if lab.Watch != nil {
+		o.Resolution = gate.Resolution{Every: opt.Every, Looks: recording.Looks, MedianGap: recording.MedianGap, MaxGap: recording.MaxGap}
+	}
 	if failed != nil && left(failed.Apply) {
 		return rerun(ctx, lab, failed)
 	}

@@ -30,7 +30,9 @@ type walk struct {
 }
 
 func (w *walk) open(ctx context.Context) (err error) {
-	if w.watch, err = w.lab.Watch(ctx); err != nil {
+	if w.lab.Watch == nil {
+		w.watch, w.opt.Every = blind{}, 0
+	} else if w.watch, err = w.lab.Watch(ctx); err != nil {
 		return fmt.Errorf("connect the observer: %w", err)
 	}
 	if w.session, err = w.lab.Open(ctx); err != nil {
