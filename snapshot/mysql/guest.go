@@ -139,6 +139,24 @@ func (s *Server) OwnerName() string {
 // which can reach nothing but what was restored.
 func (s *Server) OwnAccount() bool { return !s.guest.is() || s.guest.account != "" }
 
+// Others are the schemas, but for this tool's own and the server's, that the
+// migrating account is shown, and so may reach: none where it was made for this
+// run.
+func (s *Server) Others(ctx context.Context) (list []string, err error) {
+	if !s.guest.is() {
+		return nil, nil
+	}
+	user, password := s.owner()
+	err = s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
+		list, err = column(ctx, c, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT RLIKE '^mg_[a-z2-7]{10}_' ORDER BY 1")
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for other databases: %w", err)
+	}
+	return slices.DeleteFunc(list, isSystem), nil
+}
+
 // checkIn makes the migrating account, or finds the one that an earlier process
 // made; where it may not, the URL's account migrates itself.
 func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
