@@ -21,6 +21,19 @@ func TestAction(t *testing.T) {
 	agree(t, filepath.Join("..", "..", "action.yml"), actionYML(t, table(t)))
 }
 
+// TestGitHubDocs renews the table of outputs in docs/github.md.
+func TestGitHubDocs(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("\n| output | is |\n|---|---|\n")
+	for _, o := range report.Outputs(gate.Report{}) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", o.Name, o.Help)
+	}
+	for _, f := range reportFiles() {
+		fmt.Fprintf(&b, "| `%s` | path of `%s` |\n", f.output, f.name)
+	}
+	renew(t, docs("github.md"), map[string]string{"outputs": b.String() + "\n"})
+}
+
 func actionYML(t *testing.T, opts []config.Option) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -98,6 +111,8 @@ func TestInputsReachTheirOptions(t *testing.T) {
 			return "https://example.com/maven"
 		case o.Name == "database-url":
 			return "postgres://ci@localhost:5432/postgres"
+		case o.Name == "working-directory":
+			return "."
 		case o.Name == "server-version":
 			return "16"
 		}

@@ -55,8 +55,12 @@ var generated = regexp.MustCompile(`(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-
 // TestConfigurationDocs renews the generated parts of docs/configuration.md.
 func TestConfigurationDocs(t *testing.T) {
 	opts := table(t)
-	parts := map[string]string{"options": optionTables(opts), "names": nameTable(opts), "rules": ruleTable()}
-	path := docs("configuration.md")
+	renew(t, docs("configuration.md"), map[string]string{"options": optionTables(opts), "names": nameTable(opts), "rules": ruleTable()})
+}
+
+// renew compares the generated parts of a page with what the code makes of them.
+func renew(t *testing.T, path string, parts map[string]string) {
+	t.Helper()
 	page, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +153,9 @@ func nameTable(opts []config.Option) string {
 		variable, input := "–", "–"
 		if len(o.Env) > 0 {
 			variable, input = cell(o.Env[0]), cell(o.Name)
+		}
+		if o.Action == "-" {
+			input = "–"
 		}
 		key := "–"
 		if o.Key != "" {

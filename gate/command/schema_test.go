@@ -144,7 +144,7 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		"max-exclusive-ms: '5'\n", "max-exclusive-ms: fast\n", "max-exclusive-ms: 1.5\n", "max-exclusive-ms: -1\n", "max-exclusive-ms: 2000000000\n", "max-exclusive-ms: true\n", "max-exclusive-ms: null\n", "jobs: -1\n",
 		"sample-every: 2\n", "timeout: 30\n", "timeout: 30 m\n", "timeout: 0s\n", "timeout: -5m\n", "timeout: soon\n", "ttl: .5h\n",
 		"keep: 'true'\n", "keep: 1\n", "keep: yes\n", "verbose: maybe\n",
-		"format: sarif\n", "format: json=\n", "format: [text, jsn=x]\n",
+		"format: yaml\n", "format: json=\n", "format: [text, jsn=x]\n",
 		"reversal: none\n", "fail-on: off\n", "deprecation-prefix: ''\n",
 		"tables: [a]\n", "tables:\n", "tables:\n  orders:\n", "tables:\n  orders: 50\n", "tables:\n  orders: {max-exclusive: 5}\n", "tables:\n  orders: {max-exclusive-ms: x}\n", "tables:\n  '': {}\n",
 		"rules: [lock-budget]\n", "rules:\n  lock-bugdet: off\n", "rules:\n  lock-budget: warn\n", "rules:\n  lock-budget: false\n", "rules:\n  lock-budget:\n",
