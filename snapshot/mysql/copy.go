@@ -265,8 +265,9 @@ func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) er
 	if err := collate(during); err != nil {
 		return err
 	}
+	mine, _ := withOwner([]byte(text), "")
 	defer func() { _, _ = conn.ExecContext(ctx, "SET NAMES utf8mb4") }()
-	for _, q := range []string{"USE " + ident(c.to), "SET " + strings.Join(set, ", "), c.moved(withoutDefiner(text))} {
+	for _, q := range []string{"USE " + ident(c.to), "SET " + strings.Join(set, ", "), c.moved(string(mine))} {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return err
 		}

@@ -197,14 +197,13 @@ func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
 // hire makes an account that may read the run's own home, which shows that more
 // can be granted. It reports whether it is there.
 func (s *Server) hire(ctx context.Context, c *sql.Conn, account string) bool {
-	for _, q := range []string{
-		"CREATE USER IF NOT EXISTS " + account + " IDENTIFIED BY '" + s.ownerPassword() + "'",
-		"GRANT ALL PRIVILEGES ON " + ident(pattern(s.guest.schema(snapshot.FirstInstance))) + ".* TO " + account,
-	} {
-		if _, err := c.ExecContext(ctx, q); err != nil {
-			_, _ = c.ExecContext(ctx, "DROP USER IF EXISTS "+account)
-			return false
-		}
+	_, err := c.ExecContext(ctx, "CREATE USER IF NOT EXISTS "+account+" IDENTIFIED BY '"+s.ownerPassword()+"'")
+	if err == nil {
+		err = s.grant(ctx, c, s.guest.schema(snapshot.FirstInstance), account)
+	}
+	if err != nil {
+		_, _ = c.ExecContext(ctx, "DROP USER IF EXISTS "+account)
+		return false
 	}
 	// A server that writes a binary log and does not trust who makes triggers
 	// wants SUPER of them: MySQL's default, and nobody's wish for a throw-away
@@ -241,19 +240,30 @@ func (s *Server) found(ctx context.Context, schema, options string) error {
 		if _, err := c.ExecContext(ctx, "CREATE DATABASE "+ident(schema)+" "+options); err != nil {
 			return err
 		}
-		return s.permit(ctx, c, schema, "ALL PRIVILEGES")
+		if s.guest.account == "" {
+			return nil
+		}
+		account, err := s.accountHere(ctx)
+		if err != nil {
+			return err
+		}
+		return s.grant(ctx, c, schema, account)
 	})
 }
 
-// permit grants the migrating account these privileges on a schema.
-func (s *Server) permit(ctx context.Context, c *sql.Conn, schema, privileges string) error {
-	if s.guest.account == "" {
-		return nil
+// Privileges on a schema without which dumps are not restored.
+var Privileges = []string{"CREATE", "DROP", "SELECT", "INSERT", "UPDATE", "DELETE", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "SHOW VIEW",
+	"TRIGGER", "EVENT", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "LOCK TABLES", "CREATE TEMPORARY TABLES"}
+
+// grant gives an account all rights on a schema, or those that are needed where
+// the giver has not all (MariaDB's DELETE HISTORY).
+func (s *Server) grant(ctx context.Context, c *sql.Conn, schema, account string) (err error) {
+	for _, what := range []string{"ALL PRIVILEGES", strings.Join(Privileges, ", ")} {
+		if _, err = c.ExecContext(ctx, "GRANT "+what+" ON "+ident(pattern(schema))+".* TO "+account); err == nil {
+			return nil
+		}
 	}
-	return s.eachAccount(ctx, c, func(account string) error {
-		_, err := c.ExecContext(ctx, "GRANT "+privileges+" ON "+ident(pattern(schema))+".* TO "+account)
-		return err
-	})
+	return err
 }
 
 // lock takes from the migrating account all rights on a schema but to read it.
@@ -261,29 +271,27 @@ func (s *Server) lock(ctx context.Context, c *sql.Conn, schema string) error {
 	if s.guest.account == "" {
 		return nil
 	}
-	return s.eachAccount(ctx, c, func(account string) error {
-		if _, err := c.ExecContext(ctx, "REVOKE ALL PRIVILEGES ON "+ident(pattern(schema))+".* FROM "+account); err != nil {
-			return err
-		}
-		// What shows a trigger's or an event's body also lets one make them.
-		_, err := c.ExecContext(ctx, "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE ON "+ident(pattern(schema))+".* TO "+account)
-		return err
-	})
-}
-
-// eachAccount calls f with the migrating account as it is for this connection:
-// the host may be of one address alone.
-func (s *Server) eachAccount(ctx context.Context, _ *sql.Conn, f func(account string) error) error {
-	var current string
-	user, password := s.owner()
-	err := s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
-		return c.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&current)
-	})
+	account, err := s.accountHere(ctx)
 	if err != nil {
 		return err
 	}
-	i := strings.LastIndexByte(current, '@')
-	return f(literal(current[:max(i, 0)]) + "@" + literal(current[i+1:]))
+	// What shows a trigger's or an event's body also lets one make them.
+	writes := slices.DeleteFunc(slices.Clone(Privileges), func(p string) bool {
+		return slices.Contains([]string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"}, p)
+	})
+	_, err = c.ExecContext(ctx, "REVOKE "+strings.Join(writes, ", ")+" ON "+ident(pattern(schema))+".* FROM "+account)
+	return err
+}
+
+// accountHere is the migrating account as it is for this connection: its host
+// may be one address alone.
+func (s *Server) accountHere(ctx context.Context) (account string, err error) {
+	user, password := s.owner()
+	err = s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
+		return c.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&account)
+	})
+	i := strings.LastIndexByte(account, '@')
+	return literal(account[:max(i, 0)]) + "@" + literal(account[i+1:]), err
 }
 
 // remove drops the schema of an instance; gone already is no error.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	my "github.com/migration-gate/migration-gate/snapshot/mysql"
 )
 
 // systemSQL are the schemas of the server's own, and those of managed ones.
@@ -199,10 +200,6 @@ func (a *myAccount) others(ctx context.Context, l *looked) (err error) {
 	return err
 }
 
-// needed are the privileges without which dumps are not restored.
-var needed = []string{"CREATE", "DROP", "SELECT", "INSERT", "UPDATE", "DELETE", "ALTER", "INDEX", "REFERENCES", "CREATE VIEW", "SHOW VIEW",
-	"TRIGGER", "EVENT", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "LOCK TABLES", "CREATE TEMPORARY TABLES"}
-
 var grantLine = regexp.MustCompile("(?s)^GRANT (.*?) ON (?:SCHEMA |TABLE )?(\\*|`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\")\\.\\* TO ")
 
 // rights reads whether the account may make the run's databases and fill them.
@@ -232,12 +229,12 @@ func (a *myAccount) rights(ctx context.Context, l *looked) error {
 			have = append(have, strings.ToUpper(strings.TrimSpace(p)))
 		}
 	}
-	missing := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return all || slices.Contains(have, p) })
+	missing := slices.DeleteFunc(slices.Clone(my.Privileges), func(p string) bool { return all || slices.Contains(have, p) })
 	if len(missing) == 0 {
 		return nil
 	}
 	why := fmt.Sprintf("the account %s may not make databases whose names begin with mg_", a.at.user)
-	if len(missing) < len(needed) {
+	if len(missing) < len(my.Privileges) {
 		why = fmt.Sprintf("the account %s lacks privileges on databases whose names begin with mg_: %s", a.at.user, strings.Join(missing, ", "))
 	}
 	l.Unable = &snapshot.Lack{What: "everything but the files", Why: why, Remedy: "GRANT ALL PRIVILEGES ON `mg\\_%`.* TO " + a.account(ctx)}

@@ -1,0 +1,170 @@
+package mysql_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/mysql"
+	"github.com/migration-gate/migration-gate/snapshot/server"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
+)
+
+// accounts on somebody else's server, from the administrator's to one that may
+// do no more than what restoring takes.
+var accounts = map[string]string{
+	"root": "ALL PRIVILEGES ON *.*",
+	// May make the migrating account, and no objects that belong to it.
+	"maker": "CREATE, DROP, SELECT, INSERT, UPDATE, DELETE, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, EVENT, CREATE ROUTINE, " +
+		"ALTER ROUTINE, EXECUTE, LOCK TABLES, CREATE TEMPORARY TABLES, CREATE USER, PROCESS ON *.*",
+	"plain": "ALL PRIVILEGES ON `mg\\_%`.*",
+}
+
+// guestOf makes a target of a run's own schemas on a server.
+func guestOf(t *testing.T, on *snapshot.Target, account string) *snapshot.Target {
+	t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s:%d)/", on.User, on.Password, on.Host, on.Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	name := "ci_" + account
+	for _, q := range []string{
+		"CREATE USER IF NOT EXISTS " + name + " IDENTIFIED BY 'secret-1A'",
+		"GRANT " + accounts[account] + " TO " + name + map[bool]string{true: "", false: " WITH GRANT OPTION"}[account == "plain"],
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := server.New(server.Options{URL: fmt.Sprintf("mysql://%s:secret-1A@%s:%d", name, on.Host, on.Port)})
+	spec := snapshot.Spec{Run: strings.ReplaceAll(t.Name(), "/", "-"), Engine: on.Handle.Engine, Expires: time.Now().Add(time.Hour)}
+	offer := p.Offer(t.Context(), spec)
+	if !offer.OK {
+		t.Fatalf("%+v", offer)
+	}
+	target, err := p.Provision(t.Context(), spec, offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := target.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return target
+}
+
+// TestGuestGivesTheOriginal: what dump tools write of a database comes back on
+// somebody else's server under a name of the run's own, and its clone is the
+// same; people are shown the name they know.
+func TestGuestGivesTheOriginal(t *testing.T) {
+	onFlavours(t, func(t *testing.T, p *production) {
+		before := p.schemas()
+		p.shop()
+		want := p.contents("shop")
+		dumps := map[string]string{
+			"without its name": write(t, p.dump("--routines", "--events", "--triggers", "shop")),
+			"with its name":    write(t, p.dump("--routines", "--events", "--triggers", "--databases", "shop")),
+		}
+		p.dropAllBut(before)
+		on := snapshottest.MySQLAlone(t, p.target.Handle.Engine, nil)
+		there := &production{t, on, dialRoot(t, on)}
+		for how, dump := range dumps {
+			for account := range accounts {
+				t.Run(how+", "+account, func(t *testing.T) {
+					there.t = t
+					target := guestOf(t, on, account)
+					s, err := mysql.Connect(t.Context(), target)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if own := account != "plain"; s.OwnAccount() != own {
+						t.Errorf("an account of its own: %t", !own)
+					}
+					src, err := snapshot.Open(t.Context(), dump)
+					if err != nil {
+						t.Fatal(err)
+					}
+					base, m, err := s.Restore(t.Context(), src, mysql.RestoreOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Logf("%d rows, skipped:\n%s", m.Rows, strings.Join(m.Skipped, "\n"))
+					if err := base.Seal(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if err := base.Clone(t.Context(), "candidate"); err != nil {
+						t.Fatal(err)
+					}
+					for _, d := range []*mysql.Database{base.Database(), s.Database("candidate")} {
+						names := d.Names()
+						if names.Shown != "shop" || !strings.HasPrefix(names.Physical, target.Prefix) {
+							t.Fatalf("%+v", names)
+						}
+						got := map[string]string{}
+						for what, def := range there.contents(names.Physical) {
+							def = strings.NewReplacer("`"+s.OwnerName()+"`", "`migrator`", `"`+s.OwnerName()+`"`, "`migrator`").Replace(def)
+							if strings.Contains(what, " event ") {
+								def = strings.ReplaceAll(def, " DISABLE ", " ENABLE ")
+							}
+							got[names.Show(what)] = strings.ReplaceAll(names.Show(def), `migrator`+"`"+`@"%"`, "migrator`@`%`")
+						}
+						if d := cmp.Diff(want, got); d != "" {
+							t.Errorf("%s (-original +restored):\n%s", names.Physical, d)
+						}
+					}
+					mustBeTheSame(t, base, s.Database("candidate"))
+				})
+			}
+		}
+	})
+}
+
+// mustBeTheSame reads schema, catalogue and rows of both.
+func mustBeTheSame(t *testing.T, base *mysql.Baseline, clone *mysql.Database) {
+	t.Helper()
+	was, err := base.Database().Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := clone.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(was, now); d != "" {
+		t.Errorf("schema (-baseline +clone):\n%s", d)
+	}
+	diffs, compared, err := mysql.Compare(t.Context(), base.Database(), clone, mysql.CompareOptions{})
+	if err != nil || len(diffs) > 0 || compared == 0 {
+		t.Errorf("%d tables compared, %+v, %v", compared, diffs, err)
+	}
+	catalog, err := clone.Catalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, r := range catalog {
+		if strings.Contains(key+r.Table+strings.Join(r.References, ""), "mg_") {
+			t.Errorf("%s: %+v", key, r)
+		}
+	}
+	if r := catalog["shop.customers"]; r.Schema != "shop" || r.Rows != 3 || len(r.References) != 1 || r.References[0] != "shop.products" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func dialRoot(t *testing.T, on *snapshot.Target) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s:%d)/?multiStatements=true&charset=utf8mb4&sql_mode=''", on.User, on.Password, on.Host, on.Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
