@@ -25,7 +25,7 @@ func (s *Server) refused(code, message, sql string) string {
 	if s.super || code != "42501" {
 		return ""
 	}
-	return fmt.Sprintf("%s: the account %s may not (%s)", brief(sql), s.target.User, message)
+	return fmt.Sprintf("%s: the account %s may not (%s)", brief(strings.TrimSuffix(sql, ";")), s.target.User, message)
 }
 
 // longestName is what a name on the server may be (NAMEDATALEN less one): the
@@ -168,6 +168,26 @@ func (s *Server) findRole(ctx context.Context, c *pgx.Conn, name string) (why st
 		_, _ = c.Exec(ctx, "GRANT "+ident(name)+" TO "+ident(s.owner))
 	}
 	return "", nil
+}
+
+// hasRole reports whether what a role owned needs any more thought: on a server
+// of our own every role is made, on another's nobody misses who is not there.
+func (r *restore) hasRole(ctx context.Context, c *pgx.Conn, name string) bool {
+	if !r.s.guest() {
+		return true
+	}
+	there, asked := r.known[name]
+	if !asked {
+		err := c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1)", name).Scan(&there)
+		if err != nil {
+			return false // the next statement meets the same error
+		}
+		if r.known == nil {
+			r.known = map[string]bool{}
+		}
+		r.known[name] = there
+	}
+	return there
 }
 
 // shut closes a database of ours to all who may come in elsewhere on a server

@@ -270,6 +270,9 @@ func (r *restore) lacks(extension string) {
 // migrating role, but whoever owned a schema may still make things in it, so
 // that a migration may hand them over.
 func (l *loader) ownedBefore(ctx context.Context, sql, owner string) error {
+	if !l.r.hasRole(ctx, l.c, owner) {
+		return nil
+	}
 	if m := schemaOwner.FindStringSubmatch(sql); m != nil {
 		return l.exec(ctx, "GRANT ALL ON SCHEMA "+m[1]+" TO "+ident(owner))
 	}

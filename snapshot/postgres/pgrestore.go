@@ -83,6 +83,9 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 			r.skipped = appendNew(r.skipped, reason)
 			continue
 		}
+		if m := extension.FindStringSubmatch(f.command); m != nil && slices.Contains(r.missing, unquote(m[1])) {
+			continue // told before
+		}
 		if denied.MatchString(f.message) {
 			code = "42501"
 		}
@@ -211,9 +214,9 @@ var (
 	listed     = regexp.MustCompile(identPattern)
 )
 
-// rolesIn lists the roles that an archive names: owners, and those in
-// privileges, policies, user mappings and settings.
-func rolesIn(a *archive.Archive) []string {
+// rolesIn lists the roles that an archive names: owners, where they are wanted,
+// and those in privileges, policies, user mappings and settings.
+func rolesIn(a *archive.Archive, owners bool) []string {
 	var roles []string
 	add := func(name string) {
 		if name = unquote(name); name != "" && !slices.Contains(roles, name) {
@@ -222,7 +225,7 @@ func rolesIn(a *archive.Archive) []string {
 	}
 	last := ""
 	for _, e := range a.Entries {
-		if e.Own != "" && e.Own != last { // as is: the owner is not quoted here
+		if owners && e.Own != "" && e.Own != last { // as is: the owner is not quoted here
 			last = e.Own
 			if !slices.Contains(roles, last) {
 				roles = append(roles, last)

@@ -69,6 +69,8 @@ type restore struct {
 	missing []string
 	// owners are the roles that owned what is restored.
 	owners []string
+	// known says of roles whether the server has them, where it is another's.
+	known map[string]bool
 }
 
 func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
@@ -84,7 +86,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	}
 	roles := slices.Clone(r.opt.Roles)
 	if a != nil {
-		roles = append(roles, rolesIn(a)...)
+		roles = append(roles, rolesIn(a, !r.s.guest())...)
 	}
 	if err := r.s.create(ctx, r.name, l, roles, &r.skipped); err != nil {
 		return m, fmt.Errorf("create database %s: %w", r.name, err)
@@ -149,6 +151,9 @@ func (r *restore) formerOwners(ctx context.Context) error {
 			return err
 		}
 		for _, owner := range r.owners {
+			if !r.hasRole(ctx, l.c, owner) {
+				continue
+			}
 			if err := l.exec(ctx, "GRANT ALL ON SCHEMA public TO "+ident(owner)); err != nil {
 				return err
 			}
@@ -278,7 +283,7 @@ func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
 	return r.loading(ctx, func(l *loader) error {
 		for _, e := range a.Entries {
 			switch {
-			case e.Own == "":
+			case e.Own == "", !r.hasRole(ctx, l.c, e.Own):
 			case e.Desc == "SCHEMA":
 				if err := l.exec(ctx, "GRANT ALL ON SCHEMA "+ident(e.Tag)+" TO "+ident(e.Own)); err != nil {
 					return err

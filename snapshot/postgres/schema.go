@@ -71,6 +71,11 @@ func (s *Server) expand(sql string) string {
 		pairs = append(pairs, "{own "+of.alias+"}", fmt.Sprintf(
 			`NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '%s'::regclass AND d.objid = %s.oid AND d.deptype = 'e')`, of.class, of.alias))
 	}
+	if s.super {
+		pairs = append(pairs, "{mappings}", "pg_user_mapping")
+	} else { // the view shows to others what is theirs
+		pairs = append(pairs, "{mappings}", "(SELECT umid AS oid, umuser, srvid AS umserver, umoptions FROM pg_user_mappings)")
+	}
 	if s.major() >= 14 {
 		pairs = append(pairs, "{compression}", `CASE a.attcompression WHEN 'p' THEN 'COMPRESSION pglz' WHEN 'l' THEN 'COMPRESSION lz4' END`)
 	} else {

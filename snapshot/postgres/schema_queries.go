@@ -238,7 +238,7 @@ FROM pg_foreign_server s JOIN pg_foreign_data_wrapper f ON f.oid = s.srvfdw WHER
 	// Their options hold passwords, so only a digest is compared.
 	{"user mappings", 0, `SELECT 'user mapping', CASE u.umuser WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(u.umuser) END || ' SERVER ' || s.srvname, '',
 	coalesce(md5((SELECT string_agg(x, ', ' ORDER BY x) FROM unnest(u.umoptions) x)), ''), u.oid::text
-FROM pg_user_mapping u JOIN pg_foreign_server s ON s.oid = u.umserver`},
+FROM {mappings} u JOIN pg_foreign_server s ON s.oid = u.umserver`},
 
 	{"publications", 0, `SELECT 'publication', p.pubname::text, '',
 	concat_ws(E'\n', (jsonb_strip_nulls(to_jsonb(p)) - '{oid,pubname,pubowner}'::text[])::text, 'OWNER ' || pg_get_userbyid(p.pubowner),

@@ -104,11 +104,17 @@ func shared(name string, start func() (*snapshot.Target, error)) (*snapshot.Targ
 // that the shared ones must not have.
 func ServerWith(tb testing.TB, settings map[string]string) *snapshot.Target {
 	tb.Helper()
+	return ServerAlone(tb, Majors(tb)[0], settings)
+}
+
+// ServerAlone starts a server of a major for one test, as ServerWith does.
+func ServerAlone(tb testing.TB, major string, settings map[string]string) *snapshot.Target {
+	tb.Helper()
 	all := Settings()
 	maps.Copy(all, settings)
-	target, err := start(tb.Logf, Majors(tb)[0], all)
+	target, err := start(tb.Logf, major, all)
 	if err != nil {
-		tb.Fatalf("no PostgreSQL %s for this test: %v", Majors(tb)[0], err)
+		tb.Fatalf("no PostgreSQL %s for this test: %v", major, err)
 	}
 	tb.Cleanup(func() {
 		if err := target.Close(context.Background()); err != nil {
