@@ -46,6 +46,9 @@ var autoHosts = map[string][]string{
 
 // parse reads a URL into the addresses to try. Its errors never quote it.
 func parse(text string) ([]address, error) {
+	if text == "" {
+		return nil, errors.New("--target server names no server; give --database-url")
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, errors.New("--database-url cannot be read as a URL: percent-encode special characters of the password (@ as %40, / as %2F)")
@@ -68,8 +71,19 @@ func parse(text string) ([]address, error) {
 			return nil, fmt.Errorf("--database-url has the port %s: a port is a number from 1 to 65535", p)
 		}
 	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, errors.New("--database-url has parameters that cannot be read: percent-encode special characters")
+	}
+	if strings.Contains(u.Host, ",") {
+		return nil, errors.New("--database-url names several hosts; name the one to use")
+	}
+	for _, key := range []string{"host", "port", "user", "password", "dbname", "service", "servicefile", "passfile"} {
+		if q.Has(key) && !(key == "host" && a.host == "") {
+			return nil, fmt.Errorf("--database-url has the parameter %s, which would lead elsewhere; write it as USER:PASSWORD@HOST:PORT/DATABASE", key)
+		}
+	}
 	if a.host == "" { // a socket is named in the query, for it has slashes
-		q := u.Query()
 		for _, key := range []string{"host", "socket"} {
 			if h := q.Get(key); h != "" {
 				a.host = h
