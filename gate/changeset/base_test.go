@@ -306,25 +306,11 @@ func TestDeepen(t *testing.T) {
 	o.write("migrations/1_a.up.sql", "SELECT 1;")
 	base := o.commit("seed")
 	o.git("checkout", "-q", "-b", "change")
-	filler := func(message string) {
-		// fast-import: a commit a millisecond.
-		var b strings.Builder
-		for range 700 {
-			b.WriteString("commit refs/heads/tmp\ncommitter T <t@example.org> 1700000000 +0000\ndata 1\n" + message + "\n")
-			if b.Len() < 100 {
-				b.WriteString("from " + o.git("rev-parse", "HEAD") + "\n")
-			}
-		}
-		if _, err := (&repo{top: o.dir}).pipe(context.Background(), strings.NewReader(b.String()), "fast-import", "--quiet", "--force"); err != nil {
-			t.Fatal(err)
-		}
-		o.git("reset", "-q", "--hard", "refs/heads/tmp")
-	}
-	filler("x")
+	o.fill(700, "x")
 	o.write("migrations/3_c.up.sql", "SELECT 3;")
 	o.commit("mine")
 	o.git("checkout", "-q", "main")
-	filler("y")
+	o.fill(700, "y")
 	r := clone(t, o, "--depth=1", "-b", "change")
 	c := r.detect()
 	expect(t, c, mine)

@@ -1,7 +1,7 @@
 // Package changeset finds out what a change does to the migrations of a git
 // repository: which files it adds, edits, deletes or renames against its base,
 // and which of the migrations it adds are still pending where the snapshot
-// carries the tool's ledger.
+// carries the tool's ledger. Ends reads other files of the two sides.
 //
 // It runs git by its command line and reads files; ledger rows reach it as
 // data. It never opens a database, never checks anything out, never changes
@@ -36,7 +36,8 @@ type Options struct {
 	// Base is compared by its merge base with the head; "" finds the default
 	// branch. Head "" is the working tree, with what is not committed yet.
 	Base, Head string
-	// CI is what the event knows of the base, for where Base is "".
+	// CI is what the event knows of the base, for where Base is "". It is
+	// believed as far as the checkout bears it out.
 	CI ci.Base
 	// Dialect and SQLMode as in migration.Options.
 	Dialect migration.Dialect

@@ -113,7 +113,7 @@ func TestEnds(t *testing.T) {
 // every depth.
 func TestEndsOfPullRequest(t *testing.T) {
 	f := newForge(t)
-	b := github(t, "pull_request", pullRequest(f.head, f.stale))
+	b := github(t, "pull_request", pullRequest(f.head, f.stale, f.merged))
 	for _, depth := range depths {
 		t.Run(fmt.Sprintf("depth %d", depth), func(t *testing.T) {
 			r := f.in(t).checkout(f.merged, "refs/pull/1/merge", depth)

@@ -14,7 +14,7 @@ import (
 // checkout bears it out; ok is false where the branch is to be asked.
 func (r *repo) eventBase(ctx context.Context, f *fetcher, named, head string) (b base, ok bool, err error) {
 	c := f.ci
-	if c.MergeOf != "" {
+	if c.MergeOf != "" && c.Merge == head {
 		parents, err := r.parents(ctx, head)
 		if err != nil {
 			return base{}, false, err

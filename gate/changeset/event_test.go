@@ -30,9 +30,7 @@ func newForge(t *testing.T) *forge {
 	f := &forge{testRepo: newRepo(t)}
 	f.write("migrations/1_a.up.sql", "SELECT 1;", ".migration-gate.yml", "max-exclusive-ms: 200\n")
 	f.commit("seed")
-	for range 60 {
-		f.commit("filler")
-	}
+	f.fill(60, "filler")
 	f.stale = f.git("rev-parse", "main")
 	f.git("checkout", "-q", "-b", "widen")
 	f.write("migrations/3_mine.up.sql", "SELECT 3;")
@@ -115,9 +113,11 @@ func github(t *testing.T, event string, payload object) ci.Base {
 	return run.Base
 }
 
-func pullRequest(head, base string) object {
+// pullRequest is the payload; merge is what the job checks out, unless told
+// otherwise.
+func pullRequest(head, base, merge string) object {
 	shop := object{"full_name": "acme/shop"}
-	return object{"pull_request": object{
+	return object{"GITHUB_SHA": merge, "pull_request": object{
 		"number": 1, "head": object{"ref": "widen", "sha": head, "repo": shop}, "base": object{"ref": "main", "sha": base, "repo": shop},
 	}}
 }
@@ -157,7 +157,7 @@ var depths = []int{1, 2, 0}
 
 func TestPullRequest(t *testing.T) {
 	f := newForge(t)
-	stale := github(t, "pull_request", pullRequest(f.head, f.stale))
+	stale := github(t, "pull_request", pullRequest(f.head, f.stale, f.merged))
 	const first = "first parent of the merge commit that is checked out (the pull request's base)"
 	for _, depth := range depths {
 		t.Run(fmt.Sprintf("merge commit, depth %d", depth), func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestPullRequest(t *testing.T) {
 	for _, depth := range depths {
 		t.Run(fmt.Sprintf("a head with main merged into it, depth %d", depth), func(t *testing.T) {
 			r := f.in(t).checkout(updated, "refs/pull/1/head", depth)
-			b := github(t, "pull_request", pullRequest(updated, f.stale))
+			b := github(t, "pull_request", pullRequest(updated, f.stale, f.merged))
 			expectBase(t, r.detect(event(b)), f.base, "merge base with origin/main (the pull request's base)", widened)
 			// A push came after the event: HEAD is neither its head nor its merge.
 			expectBase(t, r.detect(event(stale)), f.base, "merge base with origin/main (the pull request's base)", widened)
@@ -202,14 +202,14 @@ func TestPullRequest(t *testing.T) {
 	t.Run("the clone's main is older than the event", func(t *testing.T) {
 		r := f.in(t).checkout(updated, "refs/pull/1/head", 0)
 		r.git("update-ref", "refs/remotes/origin/main", f.stale)
-		b := github(t, "pull_request", pullRequest(updated, f.base))
+		b := github(t, "pull_request", pullRequest(updated, f.base, f.merged))
 		if c := r.detect(event(b), func(o *Options) { o.Offline = true }); c.Base != f.base {
 			t.Errorf("base %s (%s), want %s", c.Base, c.BaseReason, f.base)
 		}
 	})
 	t.Run("the base branch is gone", func(t *testing.T) {
 		r := f.in(t).checkout(f.head, "refs/pull/1/head", 1)
-		p := pullRequest(f.head, f.stale)
+		p := pullRequest(f.head, f.stale, f.merged)
 		p["pull_request"].(object)["base"].(object)["ref"] = "release"
 		c := r.detect(event(github(t, "pull_request", p)))
 		expectBase(t, c, f.stale, "release as the event had it (the pull request's base)", widened)
@@ -219,19 +219,21 @@ func TestPullRequest(t *testing.T) {
 // A merge commit is believed only in the shape that a forge gives it.
 func TestStrangeMerges(t *testing.T) {
 	f := newForge(t)
-	b := github(t, "pull_request", pullRequest(f.head, f.stale))
+	madeOf := func(t *testing.T, merge string) func(*Options) {
+		return event(github(t, "pull_request", pullRequest(f.head, f.stale, merge)))
+	}
 	tree := f.git("rev-parse", f.merged+"^{tree}")
 	t.Run("octopus", func(t *testing.T) {
 		f := f.in(t)
 		id := f.git("commit-tree", "-m", "octopus", "-p", f.base, "-p", f.head, "-p", f.stale, tree)
 		f.keep("pull/1/merge", id)
-		expectBase(t, f.checkout(id, "refs/pull/1/merge", 1).detect(event(b)), f.base, "merge base with origin/main (the pull request's base)", widened)
+		expectBase(t, f.checkout(id, "refs/pull/1/merge", 1).detect(madeOf(t, id)), f.base, "merge base with origin/main (the pull request's base)", widened)
 	})
 	t.Run("parents in the other order", func(t *testing.T) {
 		f := f.in(t)
 		id := f.git("commit-tree", "-m", "swapped", "-p", f.head, "-p", f.base, tree)
 		f.keep("pull/1/merge", id)
-		expectBase(t, f.checkout(id, "refs/pull/1/merge", 1).detect(event(b)), f.base, "merge base with origin/main (the pull request's base)", widened)
+		expectBase(t, f.checkout(id, "refs/pull/1/merge", 1).detect(madeOf(t, id)), f.base, "merge base with origin/main (the pull request's base)", widened)
 	})
 	t.Run("evil: with a migration that neither side has", func(t *testing.T) {
 		f := f.in(t)
@@ -242,8 +244,22 @@ func TestStrangeMerges(t *testing.T) {
 		id := f.git("rev-parse", "HEAD")
 		f.git("checkout", "-q", "main")
 		f.keep("pull/1/merge", id)
-		c := f.checkout(id, "refs/pull/1/merge", 1).detect(event(b))
+		c := f.checkout(id, "refs/pull/1/merge", 1).detect(madeOf(t, id))
 		if c.Base != f.base || len(c.Added) != 2 {
+			t.Errorf("base %s (%s): %s", c.Base, c.BaseReason, describe(c))
+		}
+	})
+	t.Run("the author's own, pushed after the event", func(t *testing.T) {
+		f := f.in(t)
+		f.git("checkout", "-q", "--detach", f.stale)
+		f.write("migrations/6_hidden.up.sql", "SELECT 6;")
+		hidden := f.commit("to pass for merged")
+		f.git("merge", "-q", "--no-ff", "--no-edit", f.head)
+		id := f.git("rev-parse", "HEAD")
+		f.git("checkout", "-q", "main")
+		f.keep("pull/1/head", id)
+		c := f.checkout(id, "refs/pull/1/head", 2).detect(madeOf(t, f.merged))
+		if c.Base == hidden || c.Base != f.stale || len(c.Added) != 2 {
 			t.Errorf("base %s (%s): %s", c.Base, c.BaseReason, describe(c))
 		}
 	})
@@ -253,8 +269,8 @@ func TestStrangeMerges(t *testing.T) {
 func TestNothingCheckedOut(t *testing.T) {
 	f := newForge(t)
 	for name, b := range map[string]ci.Base{
-		"pull_request_target": github(t, "pull_request_target", pullRequest(f.head, f.tip)),
-		"pull_request":        github(t, "pull_request", pullRequest(f.head, f.stale)),
+		"pull_request_target": github(t, "pull_request_target", pullRequest(f.head, f.tip, f.tip)),
+		"pull_request":        github(t, "pull_request", pullRequest(f.head, f.stale, f.merged)),
 		"workflow_run":        github(t, "workflow_run", object{"workflow_run": object{"event": "pull_request", "head_sha": f.head}}),
 		"issue_comment":       github(t, "issue_comment", object{"issue": object{"number": 1, "pull_request": object{}}}),
 	} {
@@ -374,7 +390,7 @@ func TestAct(t *testing.T) {
 		}
 		return event(run.Base)
 	}
-	recorded, err := json.Marshal(pullRequest(strings.Repeat("a", 40), strings.Repeat("b", 40)))
+	recorded, err := json.Marshal(pullRequest(strings.Repeat("a", 40), strings.Repeat("b", 40), ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,9 +443,7 @@ func TestGitLab(t *testing.T) {
 	t.Run("more commits than the depth", func(t *testing.T) {
 		f := f.in(t)
 		f.git("checkout", "-q", "--detach", f.head)
-		for range 30 {
-			f.commit("review")
-		}
+		f.fill(30, "review")
 		long := f.git("rev-parse", "HEAD")
 		f.git("checkout", "-q", "main")
 		c := f.runner(long, 20).detect(event(gitlab(t, mr)))
@@ -478,8 +492,8 @@ func TestTooShallow(t *testing.T) {
 		b    ci.Base
 		want string
 	}{
-		"pull request": {f.checkout(f.merged, "refs/pull/1/merge", 1), github(t, "pull_request", pullRequest(f.head, f.stale)), "fetch-depth: 2"},
-		"its own head": {f.checkout(f.head, "refs/pull/1/head", 1), github(t, "pull_request", pullRequest(f.head, f.stale)), "fetch-depth: 0"},
+		"pull request": {f.checkout(f.merged, "refs/pull/1/merge", 1), github(t, "pull_request", pullRequest(f.head, f.stale, f.merged)), "fetch-depth: 2"},
+		"its own head": {f.checkout(f.head, "refs/pull/1/head", 1), github(t, "pull_request", pullRequest(f.head, f.stale, f.merged)), "fetch-depth: 0"},
 		"merge queue":  {f.checkout(f.tip, "refs/heads/main", 1), github(t, "merge_group", object{"merge_group": object{"base_sha": f.base, "head_sha": f.tip}}), "fetch-depth: 0"},
 		"push":         {f.checkout(f.tip, "refs/heads/main", 1), github(t, "push", object{"ref": "refs/heads/main", "before": f.base, "after": f.tip}), "fetch-depth: 0"},
 		"GitLab":       {f.runner(f.head, 1), gitlab(t, map[string]string{"CI_MERGE_REQUEST_IID": "1", "CI_MERGE_REQUEST_DIFF_BASE_SHA": f.stale}), "GIT_DEPTH: 0"},

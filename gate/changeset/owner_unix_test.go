@@ -61,6 +61,7 @@ func TestContainer(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(r.dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	r.remove(".git/FETCH_HEAD") // not every checkout leaves one
 	const runner = 12345
 	if err := filepath.WalkDir(r.dir, func(p string, _ os.DirEntry, err error) error {
 		if err != nil {
@@ -71,7 +72,7 @@ func TestContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	b := github(t, "pull_request", pullRequest(f.head, f.stale))
+	b := github(t, "pull_request", pullRequest(f.head, f.stale, f.merged))
 	c := r.detect(event(b))
 	expectBase(t, c, f.base, "first parent of the merge commit that is checked out (the pull request's base)", widened)
 	if !strings.Contains(r.log.String(), "fetch") || refused.Load() > 0 {
@@ -79,6 +80,20 @@ func TestContainer(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), "ghs_token") || strings.Contains(r.log.String(), header) {
 		t.Errorf("the log has the token: %s", r.log.String())
+	}
+
+	// What would be closed to the runner's user: our directories, and FETCH_HEAD.
+	if err := filepath.WalkDir(filepath.Join(r.dir, ".git"), func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Sys().(*syscall.Stat_t).Uid != runner && (d.IsDir() || d.Name() == "FETCH_HEAD") {
+			t.Errorf("%s is root's now", p)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 
 	// The job's next steps are the runner's own again, and go on with its files.

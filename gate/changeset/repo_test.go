@@ -92,6 +92,23 @@ func (r *testRepo) commit(message string) string {
 	return r.git("rev-parse", "HEAD")
 }
 
+// fill makes n empty commits on what is checked out, a millisecond each.
+func (r *testRepo) fill(n int, message string) {
+	r.t.Helper()
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "commit refs/heads/filler\ncommitter T <t@example.org> 1700000000 +0000\ndata %d\n%s\n", len(message), message)
+		if i == 0 {
+			b.WriteString("from " + r.git("rev-parse", "HEAD") + "\n")
+		}
+	}
+	if _, err := (&repo{top: r.dir}).pipe(context.Background(), strings.NewReader(b.String()), "fast-import", "--quiet", "--force"); err != nil {
+		r.t.Fatal(err)
+	}
+	r.git("reset", "-q", "--hard", "refs/heads/filler")
+	r.git("branch", "-q", "-D", "filler")
+}
+
 func (r *testRepo) tryDetect(mutate ...func(*Options)) (*Change, error) {
 	r.t.Helper()
 	r.log.Reset()

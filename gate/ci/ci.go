@@ -62,9 +62,11 @@ type Run struct {
 type Base struct {
 	// Provider whose checkout it is, for the advice when a commit is missing.
 	Provider Provider
-	// MergeOf: HEAD may be a merge that the forge made of this commit into its
-	// base. Where HEAD's second parent is it, the first parent is the base.
-	MergeOf string
+	// MergeOf is the change's own head, where the checkout may be a merge of it
+	// into its base that the forge made. Merge is that merge: where HEAD is it,
+	// and its second parent MergeOf, the first parent is the base. No other merge
+	// is believed, since whoever wrote the change chooses its parents.
+	MergeOf, Merge string
 	// Commit is the base, or a commit to take the merge base with; "" unknown.
 	Commit string
 	// Exact: Commit is the base itself, not to be replaced by a merge base.

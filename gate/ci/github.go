@@ -110,6 +110,7 @@ func (g *github) anyBranch(reason string) (err error) {
 // base branch.
 func (g *github) pullRequest() error {
 	r, pr := &g.run, g.p.PullRequest
+	checkout := r.Head // GITHUB_SHA: the merge, or the base branch's head
 	target := r.Event == "pull_request_target"
 	r.PullRequest = refNumber(g.env("GITHUB_REF"))
 	if pr == nil {
@@ -142,6 +143,9 @@ func (g *github) pullRequest() error {
 		return nil
 	}
 	r.Base.MergeOf = head
+	if !target && head != "" {
+		r.Base.Merge = checkout
+	}
 	if target || !r.Act { // under act the tree at hand is the change, whatever the event says
 		r.Base.Checkout = mergeRef(r.PullRequest)
 	}

@@ -37,7 +37,8 @@ func githubEnv(event, file string, more map[string]string) func(string) string {
 type set = map[string]string
 
 func TestGitHub(t *testing.T) {
-	onPull := Base{Provider: GitHub, MergeOf: headSHA, Commit: baseSHA, Stale: true, Branch: "main", Checkout: "refs/pull/12/merge", Reason: "the pull request's base"}
+	onPull := Base{Provider: GitHub, MergeOf: headSHA, Merge: mergeSHA, Commit: baseSHA, Stale: true, Branch: "main", Checkout: "refs/pull/12/merge", Reason: "the pull request's base"}
+	onTarget := with(onPull, func(b *Base) { b.Merge = "" })
 	for _, tc := range []struct {
 		name, event, file string
 		env               set
@@ -63,9 +64,9 @@ func TestGitHub(t *testing.T) {
 		{name: "review of a fork's", event: "pull_request_review", file: "pull_request_review", restricted: true,
 			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "mallory/shop", Fork: true, Base: onPull}},
 		{name: "pull_request_target", event: "pull_request_target", file: "pull_request_target", env: set{"GITHUB_SHA": baseSHA},
-			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "acme/shop", Base: onPull}},
+			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "acme/shop", Base: onTarget}},
 		{name: "pull_request_target of a fork", event: "pull_request_target", file: "pull_request_target_fork", env: set{"GITHUB_SHA": baseSHA}, untrusted: true,
-			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "mallory/shop", Fork: true, Base: onPull}},
+			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "mallory/shop", Fork: true, Base: onTarget}},
 		{name: "merge queue", event: "merge_group", file: "merge_group", env: set{"GITHUB_SHA": headSHA},
 			want: Run{Head: headSHA, Base: Base{Provider: GitHub, Commit: baseSHA, Exact: true, Branch: "main", Reason: "the merge group's base"}}},
 		{name: "push", event: "push", file: "push", env: set{"GITHUB_SHA": headSHA, "GITHUB_REF": "refs/heads/main"}, plain: true,
@@ -81,7 +82,7 @@ func TestGitHub(t *testing.T) {
 		{name: "push of an annotated tag", event: "push", file: "push_tag", env: set{"GITHUB_SHA": headSHA}, plain: true,
 			want: Run{Head: headSHA, Base: Base{Provider: GitHub, Branch: "main", Reason: "the default branch, since a tag was pushed"}}},
 		{name: "workflow_run after a pull request", event: "workflow_run", file: "workflow_run", env: set{"GITHUB_SHA": baseSHA},
-			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "acme/shop", Base: with(onPull, func(b *Base) { b.Commit, b.Checkout = staleSHA, headSHA })}},
+			want: Run{Head: headSHA, PullRequest: 12, HeadRepository: "acme/shop", Base: with(onTarget, func(b *Base) { b.Commit, b.Checkout = staleSHA, headSHA })}},
 		{name: "workflow_run after a fork's", event: "workflow_run", file: "workflow_run_fork", env: set{"GITHUB_SHA": baseSHA}, untrusted: true,
 			want: Run{Head: headSHA, HeadRepository: "mallory/shop", Fork: true, Base: Base{Provider: GitHub, MergeOf: headSHA, Branch: "main", Checkout: headSHA, Reason: "the default branch"}}},
 		{name: "workflow_run after a fork's that is gone", event: "workflow_run", file: "workflow_run_deleted_fork", env: set{"GITHUB_SHA": baseSHA}, untrusted: true,

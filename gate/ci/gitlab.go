@@ -62,7 +62,7 @@ func (v *gitlabVars) mergeRequest(r *Run) {
 	r.HeadRepository = env("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH")
 	r.Fork = source != r.ProjectID // a deleted fork has none
 	if s := v.sha("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"); s != "" {
-		r.Head, r.Base.MergeOf = s, s
+		r.Head, r.Base.MergeOf, r.Base.Merge = s, s, r.Head
 	}
 	r.Base.Commit, r.Base.Reason = v.sha("CI_MERGE_REQUEST_TARGET_BRANCH_SHA"), "the target branch"
 	if r.Base.Commit == "" {
