@@ -434,6 +434,8 @@ func TestGitLabTemplates(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
+		// The schema lets a hidden job be anything.
+		config = bytes.ReplaceAll(config, []byte("\n.migration-gate:"), []byte("\nmigration-gate:"))
 		if err := conform(schema, config); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
