@@ -211,7 +211,7 @@ func TestOpenBeforeSealing(t *testing.T) {
 // An empty clone has everything but rows.
 func TestCloneEmpty(t *testing.T) {
 	ctx := context.Background()
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		began := time.Now()
 		if err := l.base.CloneEmpty(ctx, "probe"); err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ func TestCatalog(t *testing.T) {
 	for range 14 {
 		setup = append(setup, "INSERT INTO big (a) SELECT a FROM big")
 	}
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		d := l.clone(t)
 		all, err := d.Catalog(ctx)
 		if err != nil {
@@ -88,7 +88,7 @@ func TestCatalog(t *testing.T) {
 
 func TestLedger(t *testing.T) {
 	ctx := context.Background()
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		d := l.base.Database()
 		columns, rows, found, schema, err := d.Ledger(ctx, "goose_db_version")
 		if err != nil || !found || schema != "app" {

@@ -139,7 +139,7 @@ func TestCompare(t *testing.T) {
 			want = append(want, d)
 		}
 	}
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		d := l.clone(t)
 		run(t, d.OwnerDSN(), change...)
 		before := l.base.Database()

@@ -36,22 +36,46 @@ func onBoth(t *testing.T, f func(t *testing.T, b *lab), statements ...string) {
 	for _, flavour := range snapshottest.MySQLFlavours(t) {
 		t.Run(flavour, func(t *testing.T) {
 			t.Parallel() // most of the time goes into starting and stopping
-			ctx := context.Background()
 			s, target := own(t, flavour)
-			base, err := s.Empty(ctx)
+			sealed(t, f, s, target, statements...)
+		})
+	}
+}
+
+// onGuestsToo runs it on somebody else's server as well, where databases have
+// other names.
+func onGuestsToo(t *testing.T, f func(t *testing.T, b *lab), statements ...string) {
+	onBoth(t, f, statements...)
+	for _, flavour := range snapshottest.MySQLFlavours(t) {
+		t.Run(flavour+", as a guest", func(t *testing.T) {
+			t.Parallel()
+			target := guestOf(t, snapshottest.MySQL(t, flavour), "maker")
+			s, err := mysql.Connect(context.Background(), target)
 			if err != nil {
 				t.Fatal(err)
 			}
-			run(t, base.Unsealed().OwnerDSN(), statements...)
-			began := time.Now()
-			if err := base.Seal(ctx); err != nil {
-				t.Fatal(err)
-			}
-			size, _ := target.Instances.Size(ctx, snapshot.FirstInstance)
-			t.Logf("sealed in %v, %d MiB", time.Since(began).Round(time.Millisecond), size>>20)
-			f(t, &lab{s, base, target})
+			sealed(t, f, s, target, statements...)
 		})
 	}
+}
+
+func sealed(t *testing.T, f func(t *testing.T, b *lab), s *mysql.Server, target *snapshot.Target, statements ...string) {
+	t.Helper()
+	ctx := context.Background()
+	base, err := s.Empty(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, base.Unsealed().OwnerDSN(), statements...)
+	began := time.Now()
+	if err := base.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if target.Instances != nil {
+		size, _ := target.Instances.Size(ctx, snapshot.FirstInstance)
+		t.Logf("sealed in %v, %d MiB", time.Since(began).Round(time.Millisecond), size>>20)
+	}
+	f(t, &lab{s, base, target})
 }
 
 // lab is a sealed baseline and its server.

@@ -26,7 +26,7 @@ func TestHostileNames(t *testing.T) {
 		setup = append(setup, fmt.Sprintf("CREATE TABLE %[1]s (id int PRIMARY KEY, %[1]s varchar(20), KEY %[1]s (%[1]s)) COMMENT = 'x\n  KEY `a` (`b`)'", q),
 			fmt.Sprintf("INSERT INTO %[1]s VALUES (1, 'one'), (2, NULL)", q))
 	}
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		base := l.base.Database()
 		schema, err := base.Schema(ctx)
 		if err != nil {

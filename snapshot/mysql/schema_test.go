@@ -141,7 +141,7 @@ var schemaChanges = []struct {
 // none. What only rewrites a table is no difference.
 func TestSchemaSeesChangesAndTheirReversal(t *testing.T) {
 	setup := append([]string{"SET NAMES utf8mb4", "ALTER DATABASE CHARACTER SET utf8mb4"}, script(rich)...)
-	onBoth(t, func(t *testing.T, l *lab) {
+	onGuestsToo(t, func(t *testing.T, l *lab) {
 		before, err := l.base.Database().Schema(context.Background())
 		if err != nil {
 			t.Fatal(err)
