@@ -17,8 +17,7 @@ import (
 	"github.com/migration-gate/migration-gate/gate"
 )
 
-// RunnerOptions say where the runner listens. The zero value says nothing to
-// nobody.
+// RunnerOptions say where the runner listens. With the zero value nobody does.
 type RunnerOptions struct {
 	// Stdout is the process's own, or the GuardWriter in front of it that
 	// everything else goes through: then commands never land within a line.
