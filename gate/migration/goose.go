@@ -35,6 +35,7 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 			}
 		}
 		s.Statements = p.done()
+		standAlone(text, s.Statements)
 		for _, st := range s.Statements {
 			if st.Facts.CopyFromStdin {
 				return nil, nil, &InputError{File: file, Line: st.Line, Col: 1, Message: "goose cannot send the data of COPY … FROM stdin", Remedy: "load the rows with INSERT"}

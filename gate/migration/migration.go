@@ -86,6 +86,10 @@ type Statement struct {
 	// SQL runs from the first token to the last, without the ending semicolon.
 	// It is the text as the tool would send it (after goose's ENVSUB).
 	SQL string `json:"sql"`
+	// After is what follows it on its last line, from the semicolon on, where
+	// its lines hold nothing else, and File has it word for word: then SQL and
+	// After are those lines. "" elsewhere.
+	After string `json:"after,omitempty"`
 	// Batch numbers the strings the tool sends: statements with the same
 	// number reach the server as one simple query.
 	Batch int `json:"batch"`

@@ -21,7 +21,9 @@ func ParseScriptWith(file string, text []byte, opt Options) ([]Statement, error)
 	if err := p.batch(src, 0); err != nil {
 		return nil, err
 	}
-	return p.done(), nil
+	statements := p.done()
+	standAlone(text, statements)
+	return statements, nil
 }
 
 // scriptReader gathers the statements of one script, batch by batch: each is

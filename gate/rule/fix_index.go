@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -36,6 +37,25 @@ func (f fixer) createIndex(a migration.Action) string {
 	}
 	return f.alone("builds beside the traffic; if it fails, drop the invalid index and try again") +
 		head + "CONCURRENTLY " + name + "ON " + quoteQualified(a.On) + tail + ";"
+}
+
+// plainIndex is the head of a CREATE INDEX that locks writers out.
+var plainIndex = regexp.MustCompile(`(?i)^(CREATE\s+(?:UNIQUE\s+)?INDEX)\s`)
+
+// replacement: CREATE INDEX needs no more than a word where it is alone in its
+// file already and the tool opens no transaction (golang-migrate).
+func (c postgresFixes) replacement(m, s int) string {
+	st, ok := c.up(m, s)
+	if !ok || st.After == "" || c.Layout != "golang-migrate" || len(c.Migrations[m].Up.Statements) != 1 || c.Migrations[m].Up.Wrapped ||
+		st.Facts.Concurrently || len(st.Facts.Actions) != 1 || !plainIndex.MatchString(st.SQL) {
+		return ""
+	}
+	schema, bare := splitName(st.Facts.Actions[0].On)
+	f := fixer{change: c.change, st: st}
+	if bare == "" || len(f.partitionsOf(migration.Action{Schema: schema, Name: bare})) > 0 {
+		return ""
+	}
+	return plainIndex.ReplaceAllString(st.SQL, "$1 CONCURRENTLY ") + st.After
 }
 
 // cutIndex takes a deparsed CREATE INDEX apart: "CREATE [UNIQUE] INDEX " and

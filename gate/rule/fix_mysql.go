@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -146,7 +147,16 @@ func (f mysqlFixes) best(st migration.Statement, d gate.OnlineDDL) string {
 // spelledOut is the statement with the clause for the way the server went by
 // itself, so that it fails where it would have to go another.
 func (f mysqlFixes) spelledOut(st migration.Statement, d gate.OnlineDDL) string {
-	algorithm, lock := d.Algorithm, d.Lock
+	algorithm, lock := f.wayTaken(d)
+	if algorithm == "" {
+		return "add ALGORITHM=INSTANT, or where the server refuses that ALGORITHM=INPLACE, LOCK=NONE: the statement then fails rather than copy the table"
+	}
+	return f.withClause(st, algorithm, lock)
+}
+
+// wayTaken is the clause for the way the server went; "" where it is not known.
+func (f mysqlFixes) wayTaken(d gate.OnlineDDL) (algorithm, lock string) {
+	algorithm, lock = d.Algorithm, d.Lock
 	switch {
 	case f.dialect() == migration.MariaDB && algorithm == "INPLACE" && !d.Rebuild:
 		algorithm = "NOCOPY"
@@ -155,43 +165,75 @@ func (f mysqlFixes) spelledOut(st migration.Statement, d gate.OnlineDDL) string 
 	case algorithm != "COPY" && !d.Rebuild && d.Lock == "" && d.Best != nil && d.Best.Algorithm == "INPLACE":
 		algorithm = "INPLACE" // both touch metadata only, and look alike from outside
 	}
-	if algorithm == "" {
-		return "add ALGORITHM=INSTANT, or where the server refuses that ALGORITHM=INPLACE, LOCK=NONE: the statement then fails rather than copy the table"
-	}
-	if lock == "" {
-		lock = "NONE"
-	}
-	return f.withClause(st, algorithm, lock)
+	return algorithm, cmp.Or(lock, "NONE")
 }
 
-// withClause appends the clause to a statement: after a comma to ALTER TABLE,
-// after a blank to CREATE and DROP INDEX. INSTANT takes no LOCK.
+// withClause is the statement with the clause, or with words on it where there
+// is no place for one.
 func (f mysqlFixes) withClause(st migration.Statement, algorithm, lock string) string {
-	clauses := []string{"ALGORITHM=" + algorithm}
-	if algorithm != "INSTANT" && lock != "" {
-		clauses = append(clauses, "LOCK="+lock)
+	sql, ok := f.clauseAdded(st, algorithm, lock)
+	switch {
+	case !ok && (isIndexDDL(st) || strings.HasPrefix(st.Facts.Kind, "OPTIMIZE")):
+		return f.quoteStatement(st)
+	case !ok:
+		return "-- with " + strings.Join(clauses(algorithm, lock), ", ") + ":\n" + f.quoteStatement(st)
 	}
+	st.SQL = sql
+	return f.quoteStatement(st)
+}
+
+// clauses of a way; INSTANT takes no LOCK.
+func clauses(algorithm, lock string) []string {
+	cs := []string{"ALGORITHM=" + algorithm}
+	if algorithm != "INSTANT" && lock != "" {
+		cs = append(cs, "LOCK="+lock)
+	}
+	return cs
+}
+
+// clauseAdded appends the clause to a statement: after a comma to ALTER TABLE,
+// after a blank to CREATE and DROP INDEX. Not ok: there is no place for it.
+func (f mysqlFixes) clauseAdded(st migration.Statement, algorithm, lock string) (sql string, ok bool) {
+	cs := clauses(algorithm, lock)
 	switch {
 	case st.Facts.Kind == "DROP INDEX" && f.dialect() == migration.MariaDB:
 		// MariaDB's DROP INDEX takes no clause.
 		if a := firstTable(st); a.On != "" {
-			return "ALTER TABLE " + f.qname(splitName(a.On)) + " DROP INDEX " + ifExists(a.IfExists) + f.ident(a.Name) + ", " + strings.Join(clauses, ", ") + ";"
+			return "ALTER TABLE " + f.qname(splitName(a.On)) + " DROP INDEX " + ifExists(a.IfExists) + f.ident(a.Name) + ", " + strings.Join(cs, ", "), true
 		}
-		return f.quoteStatement(st)
 	case isIndexDDL(st):
-		st.SQL = lastIndexClauses.ReplaceAllString(st.SQL, "") + " " + strings.Join(clauses, " ")
+		return lastIndexClauses.ReplaceAllString(st.SQL, "") + " " + strings.Join(cs, " "), true
 	case st.Facts.Kind == "ALTER TABLE" && !lastWordTaken(st):
 		// Said twice, the last one counts.
-		st.SQL = lastClauses.ReplaceAllString(st.SQL, "") + ", " + strings.Join(clauses, ", ")
+		return lastClauses.ReplaceAllString(st.SQL, "") + ", " + strings.Join(cs, ", "), true
 	case st.Facts.Kind == "OPTIMIZE TABLE" || st.Facts.Kind == "OPTIMIZE":
 		if a := firstTable(st); a.Name != "" {
-			return "ALTER TABLE " + f.qname(a.Schema, a.Name) + " FORCE, " + strings.Join(clauses, ", ") + ";"
+			return "ALTER TABLE " + f.qname(a.Schema, a.Name) + " FORCE, " + strings.Join(cs, ", "), true
 		}
-		return f.quoteStatement(st)
-	default:
-		return "-- with " + strings.Join(clauses, ", ") + ":\n" + f.quoteStatement(st)
 	}
-	return f.quoteStatement(st)
+	return "", false
+}
+
+// suggestion is what the statement's lines hold with the clause; "" where they
+// hold more than the statement, or there is no place for it.
+func (f mysqlFixes) suggestion(st migration.Statement, algorithm, lock string) string {
+	sql, ok := f.clauseAdded(st, algorithm, lock)
+	// In a comment that only some versions run, the clause would stand outside.
+	if !ok || algorithm == "" || st.After == "" || strings.Contains(st.SQL, "/*!") || strings.Contains(st.SQL, "/*M!") {
+		return ""
+	}
+	return sql + st.After
+}
+
+// replacement: the statement asks for a slower way than INSTANT, which the
+// server takes.
+func (f mysqlFixes) replacement(m, s int) string {
+	st, ok := f.up(m, s)
+	d := f.ddl(m, s)
+	if !ok || d == nil || !betterThan(d.Best, *d) || d.Best.Algorithm != "INSTANT" || st.Facts.Algorithm == "" {
+		return ""
+	}
+	return f.suggestion(st, d.Best.Algorithm, d.Best.Lock)
 }
 
 // Clauses at a statement's end, which others take the place of.

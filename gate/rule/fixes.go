@@ -12,6 +12,9 @@ type fixes interface {
 	// statement is the gentler form of a statement that blocks, or advice on
 	// how to live with it.
 	statement(m, s int) string
+	// replacement is what the statement's own lines should hold instead, where
+	// that is the whole of statement's answer; else "".
+	replacement(m, s int) string
 	// hold makes a lock over budget short, held one that is long only because
 	// of what ran later.
 	hold(h hold) string

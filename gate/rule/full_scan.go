@@ -47,7 +47,7 @@ func (c *change) scanned(m, s int, st migration.Statement, run gate.StatementRun
 	}
 	c.addSize(f.Evidence, t.table)
 	if w.Statement == s && w.Migration == m {
-		f.Fix = c.fixes.statement(m, s)
+		f.Fix, f.Suggestion = c.fixes.statement(m, s), c.fixes.replacement(m, s)
 	} else {
 		f.Fix = c.fixes.scan(m, s, w)
 	}

@@ -34,6 +34,9 @@ func lockBudget(c *change) []gate.Finding {
 		table, _ := h.subject()
 		c.addSize(f.Evidence, table)
 		f.Fix = c.fixes.hold(h)
+		if len(h.HeldDuring) == 0 {
+			f.Suggestion = c.fixes.replacement(h.Migration, h.Statement)
+		}
 		findings = append(findings, f)
 	}
 	return append(findings, c.notMeasured(unmeasured)...)

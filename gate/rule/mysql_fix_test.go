@@ -194,11 +194,14 @@ func TestSpelledOutRuns(t *testing.T) {
 				{"DROP INDEX i ON orders", gate.OnlineDDL{Algorithm: "INPLACE"}},
 				{"ALTER TABLE orders ALTER COLUMN total SET DEFAULT 5", gate.OnlineDDL{Algorithm: "INSTANT"}},
 			} {
-				o := copiedBy(t, migration.Dialect(engine), "spelled", c.sql, c.ddl)
+				o := copiedBy(t, migration.Dialect(engine), "spelled", c.sql+";\n", c.ddl)
 				findings := rule.Judge(o, only("online-ddl-not-explicit")).Findings
 				if len(findings) != 1 {
 					t.Errorf("%d findings: %s", len(findings), c.sql)
 					continue
+				}
+				if findings[0].Suggestion != findings[0].Fix {
+					t.Errorf("suggestion %q is not the fix %q", findings[0].Suggestion, findings[0].Fix)
 				}
 				for _, st := range checkMySQL(t, migration.Dialect(engine), findings[0].Fix) {
 					myRun(t, db, st.SQL)

@@ -46,7 +46,10 @@ func onlineDDL(c *change) []gate.Finding {
 		f.Evidence = map[string]any{"relation": d.Table, "missing": missing}
 		addDDL(f.Evidence, *d)
 		c.addSize(f.Evidence, d.Table)
-		f.Fix = mysqlFixes{c}.spelledOut(st, *d)
+		fixes := mysqlFixes{c}
+		f.Fix = fixes.spelledOut(st, *d)
+		algorithm, lock := fixes.wayTaken(*d)
+		f.Suggestion = fixes.suggestion(st, algorithm, lock)
 		findings = append(findings, f)
 	})
 	return findings

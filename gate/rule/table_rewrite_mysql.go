@@ -78,7 +78,7 @@ func (c *change) rebuilt(m, s int, st migration.Statement, run gate.StatementRun
 		f.Evidence["new_bytes"] = bytes
 	}
 	c.addSize(f.Evidence, d.Table)
-	f.Fix = c.fixes.statement(m, s)
+	f.Fix, f.Suggestion = c.fixes.statement(m, s), c.fixes.replacement(m, s)
 	return f
 }
 
