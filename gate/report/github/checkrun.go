@@ -80,7 +80,7 @@ func checkAnnotations(r gate.Report) (out []*gh.CheckRunAnnotation) {
 		}
 		c := &gh.CheckRunAnnotation{Path: &n.File, StartLine: &n.StartLine, EndLine: &n.EndLine, AnnotationLevel: gh.String(levels[n.Level]),
 			Title: gh.String(cut(n.Title, maxTitle)), Message: &n.Message}
-		if n.Column > 0 && n.StartLine == n.EndLine {
+		if n.Column > 0 { // then both lines are one
 			c.StartColumn, c.EndColumn = &n.Column, &n.Column
 		}
 		if n.Finding >= 0 {

@@ -149,9 +149,8 @@ func (r *CheckRun) take(in checkRunRequest) (answer, bool) {
 	if o.Summary == nil {
 		return malformed("For 'properties/output', \"summary\" wasn't supplied."), false
 	}
-	set(&r.Title, o.Title)
-	set(&r.Summary, o.Summary)
-	set(&r.Text, o.Text)
+	// An output replaces the one before, but for its annotations, which add up.
+	r.Title, r.Summary, r.Text = text(o.Title), text(o.Summary), text(o.Text)
 	// Bytes, as publishers of multi-byte text have found.
 	for field, v := range map[string]string{"summary": r.Summary, "text": r.Text} {
 		if len(v) > 65535 {

@@ -86,7 +86,18 @@ func (s *Server) listComments(c call, n int) answer {
 	return answer{status: http.StatusOK, body: part, header: links}
 }
 
-// body reads and checks a comment's text.
+func (s *Server) getComment(id int64) answer {
+	if a, ok := s.permit("read", "issues", "pull_requests"); !ok {
+		return a
+	}
+	i := slices.IndexFunc(s.comments, func(o Comment) bool { return o.ID == id })
+	if i < 0 {
+		return notFound()
+	}
+	return answer{status: http.StatusOK, body: s.comments[i].json()}
+}
+
+// commentBody reads and checks a comment's text.
 func commentBody(c call) (string, answer, bool) {
 	var in struct {
 		Body *string `json:"body"`

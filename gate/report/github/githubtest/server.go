@@ -311,6 +311,8 @@ func (s *Server) route(c call) answer {
 		return s.createComment(c, id)
 	case is("PATCH", "issues", "comments", "*"):
 		return s.editComment(c, int64(id))
+	case is("GET", "issues", "comments", "*"):
+		return s.getComment(int64(id))
 	case is("GET", "pulls"):
 		return s.listPullRequests(c)
 	case is("GET", "pulls", "*", "comments"):
