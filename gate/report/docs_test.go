@@ -18,6 +18,9 @@ func TestDocumentationShowsRealOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if out := render(t, "dotenv", dangerous(), report.Options{}); !strings.Contains(string(raw), "```\n"+out+"```\n") {
+		t.Errorf("%s does not show the dotenv report as it is:\n%s", path, out)
+	}
 	n := 0
 	block := regexp.MustCompile("(?s)<!-- golden: (\\S+?)( head)? -->\n```text\n.*?```\n")
 	want := block.ReplaceAllStringFunc(string(raw), func(old string) string {

@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -76,16 +75,13 @@ func renderJUnit(m *model, b *bytes.Buffer) error {
 	for i := range m.obs.Migrations {
 		j.migration(&m.obs.Migrations[i])
 	}
-	for i := range m.findings {
-		if !j.taken[i] {
-			f := &m.findings[i]
-			name := oneLine(f.Rule)
-			if f.Line > 0 {
-				name += fmt.Sprintf(", line %d", f.Line)
-			}
-			c := j.run.add(cmp.Or(oneLine(f.File), "migration-gate"), name, oneLine(f.File), 0)
-			j.tell(c, []*gate.Finding{f})
+	for _, f := range j.take(func(*gate.Finding) bool { return true }) {
+		name := oneLine(f.Rule)
+		if f.Line > 0 {
+			name += fmt.Sprintf(", line %d", f.Line)
 		}
+		c := j.run.add(cmp.Or(oneLine(f.File), "migration-gate"), name, oneLine(f.File), 0)
+		j.tell(c, []*gate.Finding{f})
 	}
 	doc := junitSuites{Name: "migration-gate"}
 	total := 0.0
@@ -162,31 +158,35 @@ func (j *junit) migration(m *gate.Migration) {
 	s := newJUnitSuite(strings.TrimSpace(oneLine(m.Version) + " " + oneLine(m.Name)))
 	j.suites = append(j.suites, s)
 	j.script(s, &m.Up, m.Apply)
+	files := []string{m.Up.File}
 	if m.Down != nil {
 		j.script(s, m.Down, m.Reversed)
+		if m.Down.File != m.Up.File {
+			files = append(files, m.Down.File)
+		}
+	}
+	// After both: one file may hold both scripts.
+	for _, file := range files {
+		if fs := j.take(func(f *gate.Finding) bool { return f.File == file }); len(fs) > 0 {
+			j.tell(s.add(oneLine(file), "the file as a whole", oneLine(file), 0), fs)
+		}
 	}
 }
 
-// script adds a test case for each statement, and one for the file where
-// findings are on none of them.
-func (j *junit) script(s *junitSuite, sc *migration.Script, run *gate.Run) {
-	byStatement := make([][]*gate.Finding, len(sc.Statements))
-	var whole []*gate.Finding
+// take claims the findings that have no place yet.
+func (j *junit) take(is func(*gate.Finding) bool) []*gate.Finding {
+	var fs []*gate.Finding
 	for i := range j.findings {
-		f := &j.findings[i]
-		if j.taken[i] || f.File != sc.File {
-			continue
-		}
-		j.taken[i] = true
-		n := slices.IndexFunc(sc.Statements, func(st migration.Statement) bool {
-			return st.Line <= f.Line && f.Line <= max(st.Line, st.EndLine)
-		})
-		if n < 0 {
-			whole = append(whole, f)
-		} else {
-			byStatement[n] = append(byStatement[n], f)
+		if f := &j.findings[i]; !j.taken[i] && is(f) {
+			j.taken[i] = true
+			fs = append(fs, f)
 		}
 	}
+	return fs
+}
+
+// script adds a test case for each statement.
+func (j *junit) script(s *junitSuite, sc *migration.Script, run *gate.Run) {
 	file := oneLine(sc.File)
 	for k := range sc.Statements {
 		st := &sc.Statements[k]
@@ -201,10 +201,9 @@ func (j *junit) script(s *junitSuite, sc *migration.Script, run *gate.Run) {
 		if !ran {
 			c.Skipped = &junitProblem{Message: "not run"}
 		}
-		j.tell(c, byStatement[k])
-	}
-	if len(whole) > 0 {
-		j.tell(s.add(file, "the file as a whole", file, 0), whole)
+		j.tell(c, j.take(func(f *gate.Finding) bool {
+			return f.File == sc.File && st.Line <= f.Line && f.Line <= max(st.Line, st.EndLine)
+		}))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/report"
 )
 
@@ -220,6 +221,18 @@ func TestJUnitOutcomes(t *testing.T) {
 	d, all = readJUnit(t, skipped())
 	if c := find(all, "the gate could decide"); d.Tests != 1 || len(c.Skipped) != 1 || !strings.Contains(c.Skipped[0].Message, "no migration changed") {
 		t.Errorf("a run with nothing to decide: %+v", c)
+	}
+	goose := dangerous() // one file holds both scripts
+	m := &goose.Observation.Migrations[0]
+	m.Down = &migration.Script{File: widenFile, Direction: migration.Down, Statements: []migration.Statement{{File: widenFile, Line: 20, EndLine: 21, SQL: "DROP TABLE\norders"}}}
+	goose.Findings = append(goose.Findings, gate.Finding{Rule: "unsafe-down", Severity: gate.SeverityError, File: widenFile, Line: 21, Message: "destroys"},
+		gate.Finding{Rule: "version-order", Severity: gate.SeverityError, File: widenFile, Message: "too low"})
+	_, all = readJUnit(t, goose)
+	if c := find(all, "line 20: DROP TABLE orders"); len(c.Failure) != 1 || c.Failure[0].Type != "unsafe-down" {
+		t.Errorf("a finding on a down script in the same file: %+v", c)
+	}
+	if c := find(all, "the file as a whole"); len(c.Failure) != 1 || c.Failure[0].Type != "version-order" {
+		t.Errorf("a finding on the file: %+v", c)
 	}
 	_, all = readJUnit(t, forwardOnly())
 	if c := find(all, "000003_index_lines.down.sql down-drift, line 1"); len(c.Failure) != 1 {

@@ -17,6 +17,25 @@ func applied(text string, f gate.Finding) string {
 	return strings.Join(slices.Concat(lines[:f.Line-1], []string{f.Suggestion}, lines[f.EndLine:]), "\n")
 }
 
+// suggested is the file with the only finding's suggestion, which must be want;
+// not ok: "" was wanted, which stands for no suggestion.
+func suggested(t *testing.T, findings []gate.Finding, text, want string) (got string, ok bool) {
+	t.Helper()
+	if len(findings) != 1 {
+		t.Fatalf("%d findings", len(findings))
+	}
+	if want == "" {
+		if s := findings[0].Suggestion; s != "" {
+			t.Errorf("suggestion %q", s)
+		}
+		return "", false
+	}
+	if got = applied(text, findings[0]); got != want {
+		t.Fatalf("the file is %q, want %q", got, want)
+	}
+	return got, true
+}
+
 // A suggestion is the whole fix: with it in the file the finding is gone, and
 // nothing else of the file has changed.
 func TestSuggestionSpellsTheClauseOut(t *testing.T) {
@@ -57,18 +76,9 @@ func TestSuggestionSpellsTheClauseOut(t *testing.T) {
 				return rule.Judge(o, only(c.rule)).Findings
 			}
 			findings := judge(c.text, c.ddl)
-			if len(findings) != 1 {
-				t.Fatalf("%d findings", len(findings))
-			}
-			if c.want == "" {
-				if s := findings[0].Suggestion; s != "" {
-					t.Errorf("suggestion %q", s)
-				}
+			got, ok := suggested(t, findings, c.text, c.want)
+			if !ok {
 				return
-			}
-			got := applied(c.text, findings[0])
-			if got != c.want {
-				t.Errorf("the file is %q, want %q", got, c.want)
 			}
 			then := c.ddl
 			if c.ddl.Best != nil {
@@ -93,18 +103,9 @@ func TestSuggestionBuildsConcurrently(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			o := hazard(t, c.text, "16", c.layout, false)
 			findings := rule.Judge(o, only("lock-budget")).Findings
-			if len(findings) != 1 {
-				t.Fatalf("%d findings", len(findings))
-			}
-			if c.want == "" {
-				if s := findings[0].Suggestion; s != "" {
-					t.Errorf("suggestion %q", s)
-				}
+			got, ok := suggested(t, findings, c.text, c.want)
+			if !ok {
 				return
-			}
-			got := applied(c.text, findings[0])
-			if got != c.want {
-				t.Fatalf("the file is %q, want %q", got, c.want)
 			}
 			statements, err := migration.ParseScript(upFile, []byte(got))
 			if err != nil || len(statements) != 1 || !statements[0].Facts.Concurrently {
