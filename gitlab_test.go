@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +17,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/command/commandtest"
+	"github.com/migration-gate/migration-gate/gate/report"
 	"github.com/migration-gate/migration-gate/gate/report/gitlab/gitlabtest"
 	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -113,8 +116,8 @@ func git(ts *testscript.TestScript, args ...string) string {
 
 // pipeline commits what is there to the branch change, pushes it and main, and
 // goes where a runner has checked it out, shallow and detached: `pipeline
-// mr|merged|push [token]`: of the merge request's head, of merged results, or
-// of the branch main with the change on it.
+// mr|merged|fork|push [token]`: of the merge request's head, of merged results,
+// of a fork's, or of the branch main with the change on it.
 func (f *forge) pipeline(ts *testscript.TestScript, args []string) {
 	dev := ts.MkAbs(".")
 	if f.n++; f.n == 1 {
@@ -145,12 +148,15 @@ func (f *forge) pipeline(ts *testscript.TestScript, args []string) {
 		sha, ref = git(ts, "rev-parse", "HEAD"), "refs/merge-requests/3/merge"
 		vars["CI_MERGE_REQUEST_EVENT_TYPE"] = "merged_result"
 		vars["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"], vars["CI_MERGE_REQUEST_TARGET_BRANCH_SHA"] = head, targetTip
+	case "fork": // its pipeline runs in the fork, with the fork's variables
+		vars["CI_PROJECT_ID"], vars["CI_PROJECT_PATH"] = "8", "mallory/orders"
+		vars["CI_MERGE_REQUEST_SOURCE_PROJECT_ID"], vars["CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"] = "8", "mallory/orders"
 	case "push":
 		git(ts, "merge", "-q", "--no-ff", "-m", "Merge change into main", "change")
 		sha, ref = git(ts, "rev-parse", "HEAD"), "refs/heads/main"
 		vars = map[string]string{"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main", "CI_COMMIT_REF_NAME": "main", "CI_COMMIT_BEFORE_SHA": targetTip}
 	default:
-		ts.Fatalf("usage: pipeline mr|merged|push [token]")
+		ts.Fatalf("usage: pipeline mr|merged|fork|push [token]")
 	}
 	if ref != "refs/heads/main" {
 		git(ts, "push", "-q", "-f", f.remote, sha+":"+ref)
@@ -483,6 +489,109 @@ func conform(schema *jsonschema.Schema, raw []byte) error {
 		return err
 	}
 	return schema.Validate(inst)
+}
+
+var (
+	update    = flag.Bool("update-docs", false, "write the generated parts of docs/gitlab.md")
+	yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	inputsOf  = regexp.MustCompile(`(?s)<!-- inputs: (\S+) -->\n.*?<!-- end of inputs -->`)
+	contentOf = regexp.MustCompile(`(?s)<!-- file: (\S+) -->\n.*?<!-- end of file -->`)
+	variable  = regexp.MustCompile(`MIGRATION_GATE_[A-Z0-9_]+`)
+)
+
+// TestGitLabDocumentation: docs/gitlab.md shows the templates as they are, its
+// other YAML is what GitLab takes, and every variable is an option's or an
+// output's.
+func TestGitLabDocumentation(t *testing.T) {
+	read := func(name string) string {
+		raw, err := os.ReadFile(filepath.FromSlash(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	doc := read("docs/gitlab.md")
+	want := inputsOf.ReplaceAllStringFunc(doc, func(s string) string {
+		name := inputsOf.FindStringSubmatch(s)[1]
+		return "<!-- inputs: " + name + " -->\n\n" + inputsTable(t, read(name)) + "\n<!-- end of inputs -->"
+	})
+	want = contentOf.ReplaceAllStringFunc(want, func(s string) string {
+		name := contentOf.FindStringSubmatch(s)[1]
+		_, job, _ := strings.Cut(read(name), "\nmigration-gate:") // without the comment above
+		return "<!-- file: " + name + " -->\n\n```yaml\nmigration-gate:" + job + "```\n\n<!-- end of file -->"
+	})
+	if want != doc {
+		if !*update {
+			t.Error("docs/gitlab.md is not of today's templates; run this test with -update-docs")
+		} else if err := os.WriteFile(filepath.Join("docs", "gitlab.md"), []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	schema := gitlabSchema(t)
+	for _, m := range yamlBlock.FindAllStringSubmatch(doc, -1) {
+		var config map[string]any
+		if err := yaml.Unmarshal([]byte(m[1]), &config); err != nil {
+			t.Errorf("docs/gitlab.md: %v in\n%s", err, m[1])
+		}
+		// What adds to an included job leaves the script to that.
+		if j, ok := config["migration-gate"].(map[string]any); ok && j["script"] == nil && j["extends"] == nil {
+			j["script"] = []string{"migration-gate check"}
+		}
+		whole, err := yaml.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conform(schema, whole); err != nil {
+			t.Errorf("docs/gitlab.md: %v in\n%s", err, m[1])
+		}
+	}
+	names, outputs := read("docs/configuration.md"), ""
+	for _, o := range report.Outputs(gate.Report{}) {
+		outputs += report.DotenvName(o.Name) + "\n"
+	}
+	texts := map[string]string{"docs/gitlab.md": doc}
+	for _, name := range []string{"templates/migration-gate.yml", "templates/include.gitlab-ci.yml", "templates/steps.gitlab-ci.yml"} {
+		texts[name] = read(name)
+	}
+	for file, text := range texts {
+		for _, name := range variable.FindAllString(text, -1) {
+			if !strings.Contains(names, "`"+name+"`") && !strings.Contains(outputs, name+"\n") {
+				t.Errorf("%s: %s is neither an option's variable nor an output's", file, name)
+			}
+		}
+	}
+}
+
+// inputsTable lists a component's inputs in the order of its file.
+func inputsTable(t *testing.T, raw string) string {
+	t.Helper()
+	head, _, _ := strings.Cut(raw, "\n---\n")
+	var doc struct {
+		Spec struct {
+			Inputs yaml.Node `yaml:"inputs"`
+		} `yaml:"spec"`
+	}
+	if err := yaml.Unmarshal([]byte(head), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("| input | default | |\n|---|---|---|\n")
+	for i := 0; i+1 < len(doc.Spec.Inputs.Content); i += 2 {
+		var in input
+		if err := doc.Spec.Inputs.Content[i+1].Decode(&in); err != nil {
+			t.Fatal(err)
+		}
+		value := ""
+		if *in.Default != "" {
+			value = "`" + *in.Default + "`"
+		}
+		text := in.Description
+		if len(in.Options) > 0 {
+			text += " One of `" + strings.Join(in.Options[1:], "`, `") + "`."
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", doc.Spec.Inputs.Content[i].Value, value, text)
+	}
+	return b.String()
 }
 
 // component: each input has a description and a default that its own rules take.
