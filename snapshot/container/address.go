@@ -48,13 +48,9 @@ func (p *Provisioner) findRoutes(ctx context.Context, cli *client.Client) []rout
 	if u, err := url.Parse(cli.DaemonHost()); err == nil && u.Scheme != "unix" && u.Scheme != "npipe" && !isLoopback(u.Hostname()) {
 		return []route{{publish: anywhere, host: u.Hostname(), why: "the engine is on " + u.Hostname()}}
 	}
-	if f, err := os.Open("/proc/self/mountinfo"); err == nil {
-		id := selfID(f)
-		_ = f.Close()
-		if id != "" {
-			if network, why := ownNetwork(ctx, cli, id, 2); network != "" {
-				return []route{{network: network, why: why}}
-			}
+	if id := ownID(); id != "" {
+		if network, why := ownNetwork(ctx, cli, id, 2); network != "" {
+			return []route{{network: network, why: why}}
 		}
 	}
 	return hostRoutes(ctx, cli)
@@ -86,6 +82,16 @@ var (
 	ownMounts  = []string{"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 	containers = regexp.MustCompile(`/(?:overlay-)?containers/([0-9a-f]{64})/`)
 )
+
+// ownID is the id of the container this process is in, "" if it is in none.
+func ownID() string {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	return selfID(f)
+}
 
 // selfID finds the id of the container this process is in, "" if it is in none.
 func selfID(mountinfo io.Reader) string {

@@ -102,7 +102,7 @@ func (p *Provisioner) start(ctx context.Context, cli *client.Client, pr *product
 	// engine's answer never arrives.
 	name := "migration-gate-" + random(6)
 	password := random(16)
-	labels := labelsOf(spec)
+	labels := labelsOf(ctx, cli, spec)
 	defer func() {
 		if err != nil {
 			if e := removeInterrupted(context.WithoutCancel(ctx), name, ctx.Err() != nil); e != nil {
@@ -270,13 +270,20 @@ func (p *Provisioner) target(ctx context.Context, pr *product, h snapshot.Handle
 	return target, nil
 }
 
-func labelsOf(spec snapshot.Spec) map[string]string {
+func labelsOf(ctx context.Context, cli *client.Client, spec snapshot.Spec) map[string]string {
 	l := map[string]string{
 		labelRun: spec.Run, labelOwner: owner.Self().String(),
 		labelExpires: spec.Expires.UTC().Format(time.RFC3339),
 	}
 	if spec.Keep {
 		l[labelKeep] = "true"
+	}
+	// A container of another engine (this one's may itself run in one) says
+	// nothing to whoever asks this engine later.
+	if id := ownID(); id != "" {
+		if _, err := cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{}); err == nil {
+			l[labelInside] = id
+		}
 	}
 	return l
 }

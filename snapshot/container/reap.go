@@ -20,6 +20,9 @@ const (
 	labelOwner   = "dev.migration-gate.owner"
 	labelExpires = "dev.migration-gate.expires"
 	labelKeep    = "dev.migration-gate.keep"
+	// labelInside is the id of the container that the owner runs in, if it is
+	// one of the same engine.
+	labelInside = "dev.migration-gate.inside"
 )
 
 // Attach finds a running server again that an earlier process left.
@@ -65,9 +68,10 @@ func (p *Provisioner) Destroy(ctx context.Context, h snapshot.Handle) error {
 }
 
 // Reap removes the containers, networks and volumes, made by this tool on this
-// engine, that nobody wants any more. A container of a process that cannot be
-// looked up from here (one in another container, or on another host that shares
-// the engine) is left until it expires.
+// engine, that nobody wants any more. Of a process in another container the
+// engine tells whether that container runs. What belongs to one that cannot be
+// looked up at all (on another host that shares the engine) is left until it
+// expires.
 func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
 	cli, err := engine(ctx)
 	if err != nil {
@@ -82,6 +86,9 @@ func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
 		errs = append(errs, err)
 		for _, m := range all {
 			why := orphaned(m.labels, time.Now())
+			if why == "" {
+				why = deserted(ctx, cli, m.labels)
+			}
 			if why == "" {
 				continue
 			}
@@ -161,6 +168,24 @@ func orphaned(labels map[string]string, now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("process %d, which started it, is gone", o.PID)
+}
+
+// deserted says that the container the owner ran in is gone or has ended; "" if
+// it runs, or the server was to outlive it.
+func deserted(ctx context.Context, cli *client.Client, labels map[string]string) string {
+	id := labels[labelInside]
+	o, err := owner.Parse(labels[labelOwner])
+	if id == "" || labels[labelKeep] == "true" || err != nil || o.Here() {
+		return ""
+	}
+	res, err := cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	switch {
+	case errdefs.IsNotFound(err):
+		return fmt.Sprintf("container %.12s, which started it, is gone", id)
+	case err == nil && res.Container.State != nil && !res.Container.State.Running && !res.Container.State.Restarting:
+		return fmt.Sprintf("container %.12s, which started it, has ended", id)
+	}
+	return ""
 }
 
 // remove takes away a container with its volumes, and the network that was made
