@@ -6,6 +6,7 @@
 #
 # BuildKit and the older builder both take it: no syntax line, no heredocs, no
 # mounts.
+
 # The runtime's base: any Debian or Ubuntu.
 ARG BASE=debian:trixie-slim
 # What compiles the binary: Go, a C compiler, make.
@@ -26,12 +27,11 @@ ARG DEBIAN_FRONTEND=noninteractive
 
 # Packages bring no manuals and no translations; licences stay. A user that is
 # given by number alone (--user 1000:1000) has no name, which PostgreSQL asks
-# for: nss_wrapper lends it one. tini is the first process, for the gate's own
-# would have to look after every orphan in the container.
+# for: nss_wrapper lends it one.
 RUN printf '%s\n' 'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/locale/*' 'path-exclude=/usr/share/doc/*' \
       'path-include=/usr/share/doc/*/copyright' >/etc/dpkg/dpkg.cfg.d/migration-gate \
  && apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates git libnss-wrapper tini \
+ && apt-get install -y --no-install-recommends ca-certificates git libnss-wrapper \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
 
 # PostgreSQL: majors that the base does not have come from apt.postgresql.org,
@@ -101,7 +101,7 @@ RUN cd /usr/local/bin && for step in restore-snapshot migrate assert-lock-budget
 
 ENV LANG=C.UTF-8
 WORKDIR /repo
-ENTRYPOINT ["/usr/bin/tini", "-s", "--", "/usr/local/bin/migration-gate"]
+ENTRYPOINT ["/usr/local/bin/migration-gate"]
 
 ARG VERSION=
 ARG REVISION=
