@@ -161,7 +161,7 @@ func TestMarkdownCannotBeBrokenOutOf(t *testing.T) {
 		prose := code.ReplaceAllString(out, "")
 		for what, re := range map[string]*regexp.Regexp{
 			"a mention":         regexp.MustCompile(`(?:@|&#64;)[A-Za-z0-9]`),
-			"a reference":       regexp.MustCompile(`(?:^|[^&])(?:#|&#35;)[0-9]`),
+			"a reference":       regexp.MustCompile(`(?:^|[^&])(?:#|&#35;)[0-9]|GH-[0-9]`),
 			"a link":            regexp.MustCompile(`\]\(|\]\[|://|&#58;//|[wW]{3}\.[a-z]`),
 			"an emoji":          regexp.MustCompile(`:[a-z+-]`),
 			"emphasis":          regexp.MustCompile(`\*\*bold|~~s|__b__|:rocket:`),

@@ -12,8 +12,8 @@ import (
 // levels: CommonMark, tables, HTML, autolinks, mentions and references, maths.
 // Text from outside therefore never reaches them bare. In prose every mark
 // that could be structure is a character reference (which CommonMark never
-// takes for structure), and what forges look for after that (@name, #12, www.,
-// ://, :emoji:) is parted by a zero-width space. Shown as code, it stands in
+// takes for structure), and what forges look for after that (@name, #12, GH-12,
+// www., ://, :emoji:) is parted by a zero-width space. Shown as code, it stands in
 // <code> or in a fence longer than any run of backticks within. No line begins
 // with it.
 
@@ -35,6 +35,8 @@ func mdText(s string) string {
 			b.WriteString(":&#8203;")
 		case r == '.' && afterWWW(rs, i):
 			b.WriteString(".&#8203;")
+		case r == '-' && unicode.IsDigit(next) && i >= 2 && strings.EqualFold(string(rs[i-2:i]), "gh"):
+			b.WriteString("-&#8203;") // GH-12 is #12
 		case isStructure(rs, i):
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
