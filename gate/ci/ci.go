@@ -46,6 +46,9 @@ type Run struct {
 	// Repository, or the event cannot tell and could be about a fork.
 	HeadRepository string
 	Fork           bool
+	// HeadBranch of HeadRepository, where a workflow_run names it, whose pull
+	// request has to be looked for; else "".
+	HeadBranch string
 	// InFork: the run belongs to the fork (GitLab), with its variables and not
 	// the project's own.
 	InFork bool

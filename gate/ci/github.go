@@ -287,6 +287,9 @@ func (g *github) workflowRun() error {
 		return g.lacks("workflow_run.head_sha")
 	}
 	r.HeadRepository = w.HeadRepository.FullName
+	if r.HeadBranch, err = refName("workflow_run.head_branch", w.HeadBranch); err != nil {
+		return err
+	}
 	home := repository{FullName: r.Repository}
 	if g.p.Repository != nil {
 		home = *g.p.Repository

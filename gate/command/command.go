@@ -131,7 +131,7 @@ func (a *app) run(parent context.Context, cmd runner) int {
 	if c, ok := cmd.(publishing); ok {
 		opt, o, wanted := c.publishes()
 		if out = o; wanted {
-			p, err := a.newPublisher(opt)
+			p, err := a.newPublisher(opt, c.directory())
 			if err != nil {
 				return fail(a.env, err)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -30,7 +31,9 @@ type publisher interface {
 
 // publishing is a command whose report the forge is told of.
 type publishing interface {
-	publishes() (opt config.Publishing, formats config.Output, ok bool)
+	publishes() (opt config.Publishing, out config.Output, ok bool)
+	// directory of the migrations, which tells two runs of one job apart.
+	directory() string
 }
 
 func (c *checkCmd) publishes() (config.Publishing, config.Output, bool) {
@@ -40,6 +43,9 @@ func (c *checkCmd) publishes() (config.Publishing, config.Output, bool) {
 func (c *reportCmd) publishes() (config.Publishing, config.Output, bool) {
 	return c.Publishing, c.Output, c.Publish == "always"
 }
+
+func (c *checkCmd) directory() string  { return c.Dir }
+func (c *reportCmd) directory() string { return "" }
 
 func (a *app) onGitHub() bool { return a.ci.Provider == ci.GitHub }
 
@@ -64,23 +70,25 @@ func guarded(vars config.Env, w io.Writer) (guard io.Writer, flush func()) {
 // newPublisher makes the publisher of the forge that runs the gate, nil for
 // none. Under act no API is called unless asked for: act takes the token of
 // whoever is logged in on that machine.
-func (a *app) newPublisher(opt config.Publishing) (publisher, error) {
+func (a *app) newPublisher(opt config.Publishing, dir string) (publisher, error) {
 	api := !a.ci.Act || opt.Publish == "always"
+	dir = shownPath(config.Top(a.env.Dir), filepath.Join(a.env.Dir, dir))
 	source := readSource(config.Top(a.env.Dir))
 	if opt.Matrix != "" {
 		a.ci.Matrix = ci.MatrixName(opt.Matrix)
 	}
 	switch a.ci.Provider {
 	case ci.GitHub:
-		p := &githubPublisher{a: a, source: source, token: opt.GithubToken}
-		p.runner = github.NewRunner(github.RunnerOptions{Stdout: a.rawStdout, Getenv: a.vars.Get, Source: source})
+		p := &githubPublisher{a: a, opt: github.APIOptions{
+			Run: a.ci, Token: opt.GithubToken, CommitStatus: opt.CommitStatus, CheckRun: opt.CheckRun, Comment: opt.Comment,
+			Dir: dir, Source: source,
+		}}
+		p.runner = github.NewRunner(github.RunnerOptions{Stdout: a.env.Stdout, Getenv: a.vars.Get, Source: source})
 		if !api || !opt.CommitStatus && !opt.CheckRun && opt.Comment == "never" {
 			return p, nil
 		}
 		var err error
-		p.api, err = github.NewAPI(github.APIOptions{
-			Run: a.ci, Token: opt.GithubToken, CommitStatus: opt.CommitStatus, CheckRun: opt.CheckRun, Comment: opt.Comment, Source: source,
-		})
+		p.api, err = github.NewAPI(p.opt)
 		return p, err
 	case ci.GitLab:
 		comment := opt.Comment
@@ -98,14 +106,13 @@ func (a *app) newPublisher(opt config.Publishing) (publisher, error) {
 
 type githubPublisher struct {
 	a      *app
-	source func(string) ([]byte, bool)
-	token  string
+	opt    github.APIOptions
 	runner *github.Runner
 	api    *github.API // nil: nothing but the log, the summary and the outputs
 }
 
 func (p *githubPublisher) begin(ctx context.Context) {
-	p.runner.Mask(p.token)
+	p.runner.Mask(p.opt.Token)
 	if p.api != nil {
 		p.api.Begin(ctx)
 	}
@@ -113,9 +120,20 @@ func (p *githubPublisher) begin(ctx context.Context) {
 
 func (p *githubPublisher) publish(ctx context.Context, r gate.Report, paths map[string]string) (notices []string) {
 	// Anew, for the paths are known only now.
-	runner := github.NewRunner(github.RunnerOptions{Stdout: p.a.rawStdout, Getenv: p.a.vars.Get, Source: p.source, Paths: paths})
+	runner := github.NewRunner(github.RunnerOptions{Stdout: p.a.env.Stdout, Getenv: p.a.vars.Get, Source: p.opt.Source, Paths: paths})
 	for _, err := range runner.Publish(r) {
 		notices = append(notices, err.Error())
+	}
+	if p.api != nil && p.opt.Comment != "never" && p.opt.Run.PullRequest == 0 && p.opt.Run.HeadBranch != "" {
+		// A workflow_run after a fork's pull request does not know its number.
+		n, err := github.FindPullRequest(ctx, p.opt, p.opt.Run.HeadBranch)
+		if err != nil {
+			return append(notices, err.Error())
+		}
+		p.opt.Run.PullRequest = n
+		if p.api, err = github.NewAPI(p.opt); err != nil {
+			return append(notices, err.Error())
+		}
 	}
 	if p.api != nil {
 		notices = append(notices, p.api.Publish(ctx, r)...)

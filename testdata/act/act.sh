@@ -69,7 +69,7 @@ run() { # BRANCH EXIT-CODE TITLE
   git checkout -q "$branch"
   pull_request "$branch" >"$work/event.json"
   (cd "$shop" && HOME=$work "$work/act" pull_request --eventpath "$work/event.json" --bind --rm \
-    --platform "ubuntu-latest=$runner" --pull=false --action-offline-mode \
+    --platform "ubuntu-latest=$runner" --pull=false --action-offline-mode --env MIGRATION_GATE_TARGET=local \
     --local-repository "migration-gate/migration-gate@v1=$work/action" 2>&1) | tee "$work/$branch.log" || code=$?
   printf '\nexit code %s\n' "$code"
   [ "$code" = "$want" ] || die "the $branch change must end with exit code $want, not $code"
