@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -237,15 +238,12 @@ func runJob(ts *testscript.TestScript, neg bool, args []string) {
 	if !ok || len(j.Script) == 0 {
 		ts.Fatalf("%s has no job %s", args[1], args[2])
 	}
-	depth := "20" // a project's default
 	ts.Setenv("CI_JOB_NAME", args[2])
+	ts.Setenv("GIT_DEPTH", cmp.Or(ts.Getenv("GIT_DEPTH"), "20")) // the project's, by default
 	for name, value := range j.Variables {
-		if name == "GIT_DEPTH" {
-			depth = value
-		}
 		ts.Setenv(name, os.Expand(value, ts.Getenv))
 	}
-	forgeOf(ts).checkout(ts, depth)
+	forgeOf(ts).checkout(ts, ts.Getenv("GIT_DEPTH"))
 	code := 0
 	var exit *exec.ExitError
 	// One shell for all lines, which ends with the first that fails.
