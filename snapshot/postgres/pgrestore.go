@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,7 +21,7 @@ func (e *cannotRead) Error() string { return e.message }
 
 // pgRestore runs pg_restore in parallel jobs and tells what it may ignore from
 // what it may not.
-func (r *restore) pgRestore(ctx context.Context) error {
+func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	file, remove, err := r.unpacked(ctx)
 	if err != nil {
 		return err
@@ -35,11 +36,28 @@ func (r *restore) pgRestore(ctx context.Context) error {
 	stop := r.watch(ctx)
 	defer stop()
 
-	out := &tailBuffer{}
-	err = tools.Run(ctx, "pg_restore", []string{
+	args := []string{
 		"--dbname=" + r.name, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
 		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
-	}, nil, nil, out)
+	}
+	var apart []archive.Entry
+	if r.s.guest() {
+		var list string
+		list, apart = delicate(a)
+		file, remove, err := written(list)
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer remove()
+		shared, unshare, err := tools.Share(ctx, file)
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer unshare()
+		args = append([]string{"--use-list=" + shared}, args...)
+	}
+	out := &tailBuffer{}
+	err = tools.Run(ctx, "pg_restore", args, nil, nil, out)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -51,7 +69,54 @@ func (r *restore) pgRestore(ctx context.Context) error {
 	if err != nil && len(failures) == 0 {
 		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
 	}
-	return r.judge(ctx, failures)
+	if err := r.judge(ctx, failures); err != nil || len(apart) == 0 {
+		return err
+	}
+	return r.loading(ctx, func(l *loader) error {
+		w := newWire(a)
+		w.l = l
+		for _, want := range []func(*archive.Entry) bool{isPlain, isACL, isLate} {
+			if err := w.pass(ctx, apart, want); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// delicate takes out of an archive what a server that somebody else runs may
+// refuse, for want of a role or of a right, and returns the list of the rest, as
+// --use-list reads it. Parallel jobs of pg_restore write their complaints into
+// each other's, and run all grants of an object or none.
+func delicate(a *archive.Archive) (list string, apart []archive.Entry) {
+	var b strings.Builder
+	for _, e := range a.Entries {
+		about, _, _ := strings.Cut(e.Tag, " ")
+		switch {
+		case isACL(&e), isLate(&e) && e.Desc != "MATERIALIZED VIEW DATA", e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
+			e.Desc == "PUBLICATION TABLES IN SCHEMA", e.Desc == "USER MAPPING", e.Desc == "EXTENSION",
+			e.Desc == "COMMENT" && slices.Contains([]string{"POLICY", "PUBLICATION", "EXTENSION"}, about):
+			apart = append(apart, e)
+		default:
+			fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+		}
+	}
+	return b.String(), apart
+}
+
+// written makes a temporary file of a text.
+func written(text string) (path string, remove func(), err error) {
+	f, err := os.CreateTemp("", "migration-gate-*.list")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.Remove(f.Name()) }
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return f.Name(), remove, nil
 }
 
 // judge runs again what only lacked a role, and lets pass what may be.

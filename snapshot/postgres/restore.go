@@ -272,7 +272,7 @@ func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
 	if err := r.extensions(ctx, a); err != nil {
 		return err
 	}
-	err := r.pgRestore(ctx)
+	err := r.pgRestore(ctx, a)
 	var unable *cannotRead
 	if errors.Is(err, snapshot.ErrNoTool) || errors.As(err, &unable) {
 		err = r.overWire(ctx)

@@ -29,14 +29,7 @@ func (r *restore) overWire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &wire{a: a, byID: map[int]*archive.Entry{}, ownPath: true}
-	for i := range a.Entries {
-		e := &a.Entries[i]
-		w.byID[e.ID] = e
-		if e.Desc == "SEARCHPATH" {
-			w.ownPath = false
-		}
-	}
+	w := newWire(a)
 	return r.loading(ctx, func(l *loader) error {
 		w.l = l
 		// pg_restore's passes: everything in the order of the contents, the
@@ -71,6 +64,18 @@ type wire struct {
 	byID map[int]*archive.Entry
 	// ownPath: old archives leave the search path to pg_restore.
 	ownPath bool
+}
+
+func newWire(a *archive.Archive) *wire {
+	w := &wire{a: a, byID: map[int]*archive.Entry{}, ownPath: true}
+	for i := range a.Entries {
+		e := &a.Entries[i]
+		w.byID[e.ID] = e
+		if e.Desc == "SEARCHPATH" {
+			w.ownPath = false
+		}
+	}
+	return w
 }
 
 func isACL(e *archive.Entry) bool { return e.Desc == "ACL" || e.Desc == "DEFAULT ACL" }

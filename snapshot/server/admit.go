@@ -60,6 +60,9 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 	}
 	o.OK, o.Lacks = true, l.Lacks
 	o.Detail = fmt.Sprintf("the running server %s", at)
+	if !o.Exact {
+		o.Detail += fmt.Sprintf(" (it is %s, and %s was wanted: locks, rewrites and syntax may differ)", l.Version, spec.Version)
+	}
 	return o
 }
 

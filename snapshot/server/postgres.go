@@ -146,7 +146,7 @@ func (a *pgAccount) look(ctx context.Context) (looked, error) {
 		}
 	}
 	sign(f.standby, "is a standby of another server, on which nothing can be made")
-	sign(len(f.replicas) > 0, "has %s attached", listed("replica", "replicas", f.replicas))
+	sign(len(f.replicas) > 0, "has %s", listed("attached replica", "attached replicas", f.replicas))
 	sign(len(f.slots) > 0, "has %s", listed("replication slot", "replication slots", f.slots))
 	sign(f.archive != "off", "archives its log (archive_mode is %s)", f.archive)
 	if f.provider != nil {
@@ -217,7 +217,7 @@ func (a *pgAccount) others(ctx context.Context, l *looked) error {
 			l.Others = append(l.Others, o.Name)
 			before[o.Name] = o.Commits
 		}
-		if o.Sessions > 0 {
+		if o.Sessions > 0 && (o.Full || o.Name != "postgres") { // where people look around
 			inUse = append(inUse, fmt.Sprintf("%s: sessions %d", o.Name, o.Sessions))
 		}
 	}
@@ -280,7 +280,8 @@ func (a *pgAccount) marks(ctx context.Context) ([]mark, error) {
 	}
 	read := func(where string) ([]found, error) {
 		rows, err := a.conn.Query(ctx, `SELECT d.datname::text, shobj_description(d.oid, 'pg_database') FROM pg_database d
-			WHERE d.datname ~ '^mg_[a-z2-7]{10}_`+snapshot.Home+`$' AND pg_has_role(d.datdba, 'USAGE')`+where)
+			WHERE d.datname ~ '^mg_[a-z2-7]{10}_`+snapshot.Home+`$' AND pg_has_role(d.datdba, 'USAGE') AND (shobj_description(d.oid, 'pg_database') IS NOT NULL
+				OR NOT EXISTS (SELECT FROM pg_database o WHERE starts_with(o.datname, left(d.datname, -`+strconv.Itoa(len(snapshot.Home))+`)) AND o.oid <> d.oid))`+where)
 		if err != nil {
 			return nil, err
 		}
@@ -348,18 +349,35 @@ func (a *pgAccount) remove(ctx context.Context, prefix string) error {
 	for _, name := range names {
 		errs = append(errs, a.drop(ctx, name))
 	}
-	roles, err := a.names(ctx, `SELECT rolname::text FROM pg_roles r WHERE starts_with(rolname, $1)
-		OR starts_with(shobj_description(r.oid, 'pg_authid'), $2)`, prefix, pg.RoleComment(prefix))
+	roles, err := a.names(ctx, `SELECT rolname::text FROM pg_roles WHERE starts_with(rolname, $1)`, prefix)
 	errs = append(errs, err)
 	for _, role := range roles {
-		if _, err := a.conn.Exec(ctx, "DROP ROLE IF EXISTS "+pgx.Identifier{role}.Sanitize()); err != nil {
-			errs = append(errs, fmt.Errorf("drop role %s: %w", role, err))
+		errs = append(errs, a.dropRole(ctx, role))
+	}
+	// Roles that the user named: this run's, and those that a run before could
+	// not drop because this one or another still used them.
+	roles, err = a.names(ctx, `SELECT rolname::text FROM pg_roles r, shobj_description(r.oid, 'pg_authid') said
+		WHERE starts_with(said, $1) AND (said = $1 || $2 OR NOT EXISTS (SELECT FROM pg_database WHERE datname = substr(said, length($1) + 1) || $3))`,
+		pg.RoleComment(""), prefix, snapshot.Home)
+	errs = append(errs, err)
+	for _, role := range roles {
+		err := a.dropRole(ctx, role)
+		var said *pgconn.PgError
+		if !errors.As(err, &said) || said.Code != "2BP01" && said.Code != "42501" { // used, or of another account
+			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err // the mark stays, so that a later start tries again
 	}
 	return a.drop(ctx, prefix+snapshot.Home)
+}
+
+func (a *pgAccount) dropRole(ctx context.Context, name string) error {
+	if _, err := a.conn.Exec(ctx, "DROP ROLE IF EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {
+		return fmt.Errorf("drop role %s: %w", name, err)
+	}
+	return nil
 }
 
 func (a *pgAccount) drop(ctx context.Context, name string) error {
