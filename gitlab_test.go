@@ -347,4 +347,3 @@ func dotenv(raw []byte) error {
 	}
 	return nil
 }
-
