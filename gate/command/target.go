@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		}
 		a.log.Debug("offer", "target", p.Kind(), "ok", offer.OK, "version", offer.Version, "exact", offer.Exact, "detail", offer.Detail)
 		switch {
+		case !offer.OK && len(offer.Lacks) > 0:
+			return nil, &lackingError{offer.Lacks}
 		case offer.OK && offer.Exact:
 			if t, err := try(p, offer); t != nil || err != nil {
 				return t, err
@@ -62,6 +65,8 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		switch {
 		case kind == "container":
 			remedy = "start a Docker engine, or give another --image or --target"
+		case kind == "server":
+			remedy = cmp.Or(offer.Help, "check --database-url, and that the server is up")
 		case offer.Help != "":
 			remedy = "start a Docker engine, or install " + offer.Help
 		}
@@ -77,6 +82,9 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 	}
 	if len(failed) > 0 {
 		return nil, errors.Join(failed...)
+	}
+	if kind == "server" {
+		return nil, &usageError{"no server can be used: " + strings.TrimPrefix(strings.Join(passed, ""), kind+": "), remedy}
 	}
 	return nil, &usageError{
 		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
