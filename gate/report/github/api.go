@@ -50,6 +50,7 @@ type APIOptions struct {
 //
 //	1      the pending status
 //	1      the final status
+//	0 or 1 search for the pull request, where the event does not know it
 //	1 to 3 pages of the pull request's comments, to find our own
 //	1      the comment
 //	1      the check run, with its first 50 annotations
@@ -167,10 +168,15 @@ func (a *API) Publish(ctx context.Context, r gate.Report) (notices []string) {
 			failed = append(failed, failure{what, permission, err})
 		}
 	}
-	commenting := a.opt.Comment != commentNever && a.opt.Run.PullRequest > 0
+	commenting := a.opt.Comment != commentNever
 	var rest []func(context.Context) error
 	try(a.opt.CommitStatus, "commit status", "statuses", a.verdict)
-	try(commenting, "comment", "pull-requests", a.comment)
+	try(commenting, "comment", "pull-requests", func(ctx context.Context, r gate.Report) (err error) {
+		if commenting, err = a.place(ctx); !commenting {
+			return err
+		}
+		return a.comment(ctx, r)
+	})
 	try(a.opt.CheckRun, "check run", "checks", func(ctx context.Context, r gate.Report) (err error) {
 		rest, err = a.checkRun(ctx, r)
 		return err

@@ -44,6 +44,8 @@ func (a *API) checkRun(ctx context.Context, r gate.Report) (rest []func(context.
 	text := a.markdown(r, maxCheckText)
 	first := output(all[:min(len(all), annotationsPerCall)])
 	first.Text = &text
+	// Sent again where the answer is lost: of two runs of one name the later
+	// counts, and they say the same.
 	run, _, err := a.client.Checks.CreateCheckRun(ctx, a.owner, a.repo, gh.CreateCheckRunOptions{
 		Name: a.named(checkRunName), HeadSHA: a.opt.Run.Head, DetailsURL: a.link(), ExternalID: &a.key,
 		Status: gh.String("completed"), Conclusion: gh.String(conclusion(r.Verdict)), CompletedAt: &gh.Timestamp{Time: a.opt.Now()}, Output: first,

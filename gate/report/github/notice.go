@@ -130,7 +130,7 @@ func (a *API) remedy(failed []failure) string {
 		case status != http.StatusForbidden:
 		case strings.Contains(answer.Message, "authenticate via a GitHub App"):
 			add("a person's token cannot make check runs, GITHUB_TOKEN can")
-		case a.opt.Run.Fork:
+		case a.readOnly():
 			add("the token of a pull request from a fork may only read")
 		default:
 			for _, p := range needed(answer.Response.Header.Get("X-Accepted-GitHub-Permissions"), f.permission) {
@@ -144,6 +144,13 @@ func (a *API) remedy(failed []failure) string {
 		add("give the job permissions: " + strings.Join(permissions, ", "))
 	}
 	return strings.Join(todo, "; ")
+}
+
+// readOnly: GitHub lets the token of a fork's pull request read, whatever
+// permissions the job has. The events that carry secrets are another matter.
+func (a *API) readOnly() bool {
+	run := a.opt.Run
+	return run.Fork && strings.HasPrefix(run.Event, "pull_request") && run.Event != "pull_request_target"
 }
 
 var grant = regexp.MustCompile(`^([a-z_]{1,40})=(read|write|admin)$`)

@@ -11,41 +11,73 @@ import (
 	"github.com/migration-gate/migration-gate/gate"
 )
 
+// ErrNoPullRequest says that no open pull request has the head that was looked
+// for: there is none, or it has moved on since.
+var ErrNoPullRequest = errors.New("no open pull request")
+
 // FindPullRequest finds the open pull request whose head is opt.Run.Head, from
 // the branch of opt.Run.HeadRepository: for a workflow_run that comments on what
 // a fork's run found. The number must come from here and never from the run's
-// files, which are the fork's to write.
+// files, which are the fork's to write. Publish does the same where the run has
+// no number and a HeadBranch.
 func FindPullRequest(ctx context.Context, opt APIOptions, branch string) (int, error) {
+	opt.Run.HeadBranch = branch
 	a, err := NewAPI(opt)
 	if err != nil {
 		return 0, err
 	}
-	from, head := opt.Run.HeadRepository, opt.Run.Head
-	owner, _, ok := strings.Cut(from, "/")
-	switch {
-	case opt.Token == "":
+	if opt.Token == "" {
 		return 0, fmt.Errorf("find the pull request: %w: give the action the input github-token", errNoToken)
-	case !ok || branch == "" || !objectName.MatchString(head):
-		return 0, errors.New("find the pull request: the event names no head repository, branch or commit")
 	}
-	// Not those of the first page alone: a branch can be proposed to several
-	// others, but hardly to a hundred.
-	prs, _, err := a.client.PullRequests.List(ctx, a.owner, a.repo, &gh.PullRequestListOptions{State: "open", Head: owner + ":" + branch, ListOptions: gh.ListOptions{PerPage: perPage}})
+	n, err := a.find(ctx)
+	if statusOf(err) != 0 {
+		err = a.told(failure{"pull request", "pull-requests", err})
+	}
 	if err != nil {
-		return 0, fmt.Errorf("find the pull request: %w", a.told(failure{"pull request", "pull-requests", err}))
+		return 0, fmt.Errorf("find the pull request: %w", err)
+	}
+	return n, nil
+}
+
+func (a *API) find(ctx context.Context) (int, error) {
+	run := a.opt.Run
+	owner, _, ok := strings.Cut(run.HeadRepository, "/")
+	if !ok || run.HeadBranch == "" || !objectName.MatchString(run.Head) {
+		return 0, errors.New("the event names no head repository, branch or commit")
+	}
+	// The first page is enough: a branch can be proposed to several others, but
+	// hardly to a hundred.
+	prs, _, err := a.client.PullRequests.List(ctx, a.owner, a.repo, &gh.PullRequestListOptions{
+		State: "open", Head: owner + ":" + run.HeadBranch, ListOptions: gh.ListOptions{PerPage: perPage},
+	})
+	if err != nil {
+		return 0, err
 	}
 	var found []int
 	for _, p := range prs {
-		if p.GetHead().GetSHA() == head && strings.EqualFold(p.GetHead().GetRepo().GetFullName(), from) {
+		if p.GetHead().GetSHA() == run.Head && strings.EqualFold(p.GetHead().GetRepo().GetFullName(), run.HeadRepository) {
 			found = append(found, p.GetNumber())
 		}
 	}
-	where := fmt.Sprintf("%s at %s of %s", gate.Printable(branch), head[:12], gate.Printable(from))
+	where := fmt.Sprintf("%s at %s of %s", gate.Printable(run.HeadBranch), run.Head[:12], gate.Printable(run.HeadRepository))
 	switch len(found) {
 	case 0:
-		return 0, fmt.Errorf("find the pull request: none that is open has the head %s; it may have moved on", where)
+		return 0, fmt.Errorf("%w has the head %s; it may have moved on", ErrNoPullRequest, where)
 	case 1:
 		return found[0], nil
 	}
-	return 0, fmt.Errorf("find the pull request: %d open ones have the head %s", len(found), where)
+	return 0, fmt.Errorf("%d open pull requests have the head %s", len(found), where)
+}
+
+// place finds out where to comment, where the event knows of a branch only. It
+// reports false where there is none: after a push, for one.
+func (a *API) place(ctx context.Context) (bool, error) {
+	if a.opt.Run.PullRequest == 0 && a.opt.Run.HeadBranch != "" && a.opt.Run.HeadRepository != "" {
+		n, err := a.find(ctx)
+		if err != nil && !errors.Is(err, ErrNoPullRequest) {
+			return false, fmt.Errorf("find the pull request: %w", err)
+		}
+		a.opt.Run.PullRequest = n
+	}
+	return a.opt.Run.PullRequest > 0, nil
 }

@@ -28,8 +28,8 @@ func TestFindPullRequest(t *testing.T) {
 		{"Alice/Shop", "widen", headSHA, 4, ""},
 		{"alice/shop", "a&b #1", other, 5, ""},
 		{"alice/shop", "widen", strings.Repeat("d", 40), 0, "may have moved on"},
-		{"bob/shop", "widen", headSHA, 0, "none that is open"},
-		{"octo/shop", "twice", other, 0, "2 open ones"},
+		{"bob/shop", "widen", headSHA, 0, "no open pull request"},
+		{"octo/shop", "twice", other, 0, "2 open pull requests"},
 		{"alice/shop", "", headSHA, 0, "names no head"},
 		{"alice/shop", "widen", "HEAD", 0, "names no head"},
 	} {
@@ -46,4 +46,25 @@ func TestFindPullRequest(t *testing.T) {
 	if _, err := github.FindPullRequest(t.Context(), github.APIOptions{Run: run, Token: r.Token}, "widen"); err == nil || !strings.Contains(err.Error(), "HTTP 403") || !strings.Contains(err.Error(), "pull-requests: read") {
 		t.Errorf("forbidden: %v", err)
 	}
+}
+
+// After a fork's run the number is looked for; after a push there is none.
+func TestACommentAfterAForksRun(t *testing.T) {
+	prs := []githubtest.PullRequest{{Number: 4, Head: headSHA, Branch: "widen", HeadRepository: "alice/shop"}}
+	after := func(from, branch string) func(*github.APIOptions) {
+		return func(o *github.APIOptions) {
+			o.Run.Event, o.Run.PullRequest, o.Run.HeadRepository, o.Run.HeadBranch, o.Run.Fork = "workflow_run", 0, from, branch, true
+		}
+	}
+	r := newRepo(t, githubtest.Options{PullRequests: prs})
+	publish(t, r.api(t, after("octo/shop", "main")), findings(1))
+	if n := len(r.Comments()); n != 0 {
+		t.Errorf("%d comments", n)
+	}
+	publish(t, r.api(t, after("alice/shop", "widen")), findings(1))
+	if cs := r.Comments(); len(cs) != 1 || cs[0].PullRequest != 4 {
+		t.Errorf("comments %+v", cs)
+	}
+	r.Allow("pull_requests", "none")
+	wants(t, "the notice", one(t, r.api(t, after("alice/shop", "widen")).Publish(t.Context(), findings(1))), "the comment (HTTP 403", "pull-requests: read")
 }

@@ -166,13 +166,6 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// answer is what an endpoint says.
-type answer struct {
-	status int
-	body   any
-	header map[string]string
-}
-
 type call struct {
 	*http.Request
 	body []byte
@@ -323,132 +316,7 @@ func (s *Server) route(c call) answer {
 	return notFound()
 }
 
-func (s *Server) authenticate(c call) (answer, bool) {
-	refuse := func(status int, message string) (answer, bool) {
-		return answer{status: status, body: map[string]string{"message": message, "documentation_url": "https://docs.github.com/rest"}}, false
-	}
-	if c.Header.Get("User-Agent") == "" {
-		return refuse(http.StatusForbidden, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header")
-	}
-	if v := c.Header.Get("X-GitHub-Api-Version"); v != "" && v != "2022-11-28" {
-		return refuse(http.StatusBadRequest, "API version "+v+" is not supported")
-	}
-	scheme, token, _ := strings.Cut(c.Header.Get("Authorization"), " ")
-	switch {
-	case token == "":
-		return refuse(http.StatusUnauthorized, "Requires authentication")
-	case !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "token"), token != s.Token:
-		return refuse(http.StatusUnauthorized, "Bad credentials")
-	}
-	return answer{}, true
-}
-
-// app tells an app's token from a person's.
-func (s *Server) app() bool { return strings.HasPrefix(s.Token, "ghs_") }
-
-var rank = map[string]int{"none": 0, "read": 1, "write": 2, "": 2}
-
-// permit requires one of several permissions.
-func (s *Server) permit(level string, anyOf ...string) (answer, bool) {
-	var accepted []string
-	for _, p := range anyOf {
-		if rank[s.opt.Permissions[p]] >= rank[level] {
-			return answer{}, true
-		}
-		accepted = append(accepted, p+"="+level)
-	}
-	by := "integration"
-	if !s.app() {
-		by = "personal access token"
-	}
-	return answer{status: http.StatusForbidden, header: map[string]string{"X-Accepted-GitHub-Permissions": strings.Join(accepted, "; ")},
-		body: map[string]string{"message": "Resource not accessible by " + by, "documentation_url": "https://docs.github.com/rest", "status": "403"}}, false
-}
-
-// account is who the token belongs to.
-func (s *Server) account() map[string]any {
-	if s.app() {
-		return map[string]any{"login": "github-actions[bot]", "id": 41898282, "type": "Bot"}
-	}
-	return map[string]any{"login": "release-engineer", "id": 583231, "type": "User"}
-}
-
-func (s *Server) user() answer {
-	if s.app() {
-		return answer{status: http.StatusForbidden, body: map[string]string{"message": "Resource not accessible by integration", "documentation_url": "https://docs.github.com/rest/users/users#get-the-authenticated-user", "status": "403"}}
-	}
-	return answer{status: http.StatusOK, body: s.account()}
-}
-
 func (s *Server) id() int64 {
 	s.nextID++
 	return s.nextID
-}
-
-func notFound() answer {
-	return answer{status: http.StatusNotFound, body: map[string]string{"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}}
-}
-
-// invalid is a 422 about one field.
-func invalid(resource, field, message string) answer {
-	return answer{status: http.StatusUnprocessableEntity, body: map[string]any{"message": "Validation Failed", "status": "422",
-		"errors": []map[string]string{{"resource": resource, "field": field, "code": "custom", "message": message}}}}
-}
-
-// malformed is a 422 of the schema that requests are checked by first.
-func malformed(format string, a ...any) answer {
-	return answer{status: http.StatusUnprocessableEntity, body: map[string]string{"message": "Invalid request.\n\n" + fmt.Sprintf(format, a...), "status": "422"}}
-}
-
-// decode reads a request's JSON.
-func decode(c call, v any) (answer, bool) {
-	if err := json.Unmarshal(c.body, v); err != nil {
-		if _, ok := err.(*json.UnmarshalTypeError); ok {
-			return malformed("%v", err), false
-		}
-		return answer{status: http.StatusBadRequest, body: map[string]string{"message": "Problems parsing JSON"}}, false
-	}
-	return answer{}, true
-}
-
-// page cuts a list as asked for and links to the others.
-func page[T any](s *Server, c call, all []T) ([]T, map[string]string) {
-	q := c.URL.Query()
-	per, _ := strconv.Atoi(q.Get("per_page"))
-	if per < 1 {
-		per = 30
-	}
-	per = min(per, 100)
-	n, _ := strconv.Atoi(q.Get("page"))
-	n = max(n, 1)
-	last := max(1, (len(all)+per-1)/per)
-	link := func(p int, rel string) string {
-		q.Set("page", strconv.Itoa(p))
-		return fmt.Sprintf(`<http://%s%s?%s>; rel="%s"`, c.Host, c.URL.Path, q.Encode(), rel)
-	}
-	var links []string
-	if n > 1 {
-		links = append(links, link(n-1, "prev"), link(1, "first"))
-	}
-	if n < last {
-		links = append(links, link(n+1, "next"), link(last, "last"))
-	}
-	h := map[string]string{}
-	if len(links) > 0 {
-		h["Link"] = strings.Join(links, ", ")
-	}
-	from := min((n-1)*per, len(all))
-	return all[from:min(from+per, len(all))], h
-}
-
-// Push moves a pull request's head to a new commit.
-func (s *Server) Push(pullRequest int, sha string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.opt.Commits = append(s.opt.Commits, sha)
-	for i := range s.opt.PullRequests {
-		if s.opt.PullRequests[i].Number == pullRequest {
-			s.opt.PullRequests[i].Head = sha
-		}
-	}
 }

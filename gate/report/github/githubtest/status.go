@@ -39,7 +39,6 @@ func (s *Server) createStatus(c call, id string) answer {
 	if a, ok := s.permit("write", "statuses"); !ok {
 		return a
 	}
-	var in struct{ State, Context, Description, TargetURL string }
 	var raw struct {
 		State       *string `json:"state"`
 		Context     *string `json:"context"`
@@ -49,7 +48,7 @@ func (s *Server) createStatus(c call, id string) answer {
 	if a, ok := decode(c, &raw); !ok {
 		return a
 	}
-	in.State, in.Context, in.Description, in.TargetURL = text(raw.State), text(raw.Context), text(raw.Description), text(raw.TargetURL)
+	in := Status{SHA: id, State: text(raw.State), Context: text(raw.Context), Description: text(raw.Description), TargetURL: text(raw.TargetURL), CreatedAt: s.opt.Now()}
 	if in.Context == "" {
 		in.Context = "default"
 	}
@@ -74,11 +73,11 @@ func (s *Server) createStatus(c call, id string) answer {
 	case same >= 1000:
 		return invalid("Status", "base", "This SHA and context has reached the maximum number of statuses.")
 	}
-	st := Status{SHA: id, State: in.State, Context: in.Context, Description: in.Description, TargetURL: in.TargetURL, CreatedAt: s.opt.Now()}
-	s.statuses = append(s.statuses, st)
-	return answer{status: http.StatusCreated, body: map[string]any{"id": s.id(), "state": st.State, "context": st.Context, "description": st.Description, "target_url": st.TargetURL, "creator": s.account()}}
+	s.statuses = append(s.statuses, in)
+	return answer{status: http.StatusCreated, body: map[string]any{"id": s.id(), "state": in.State, "context": in.Context, "description": in.Description, "target_url": in.TargetURL, "creator": s.account()}}
 }
 
+// text is a field's value, "" where it was not given.
 func text(p *string) string {
 	if p == nil {
 		return ""
