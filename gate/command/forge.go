@@ -124,17 +124,6 @@ func (p *githubPublisher) publish(ctx context.Context, r gate.Report, paths map[
 	for _, err := range runner.Publish(r) {
 		notices = append(notices, err.Error())
 	}
-	if p.api != nil && p.opt.Comment != "never" && p.opt.Run.PullRequest == 0 && p.opt.Run.HeadBranch != "" {
-		// A workflow_run after a fork's pull request does not know its number.
-		n, err := github.FindPullRequest(ctx, p.opt, p.opt.Run.HeadBranch)
-		if err != nil {
-			return append(notices, err.Error())
-		}
-		p.opt.Run.PullRequest = n
-		if p.api, err = github.NewAPI(p.opt); err != nil {
-			return append(notices, err.Error())
-		}
-	}
 	if p.api != nil {
 		notices = append(notices, p.api.Publish(ctx, r)...)
 	}
