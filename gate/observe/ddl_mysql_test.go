@@ -74,7 +74,8 @@ func (l *mysqlLab) reset(t *testing.T, rows bool) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	list := []string{"DROP DATABASE " + l.db.Name(), "CREATE DATABASE " + l.db.Name(), "USE " + l.db.Name()}
+	name := l.db.Names().Physical
+	list := []string{"DROP DATABASE " + name, "CREATE DATABASE " + name, "USE " + name}
 	for _, st := range l.setup {
 		if rows || strings.HasPrefix(st.SQL, "CREATE ") {
 			list = append(list, st.SQL)
@@ -88,6 +89,9 @@ func (l *mysqlLab) reset(t *testing.T, rows bool) {
 }
 
 func (l *mysqlLab) lab() observe.Lab {
+	if l.options.Guest != nil {
+		return l.guestLab()
+	}
 	return observe.Lab{
 		Baseline: l.db, Clone: l.db,
 		Open: func(ctx context.Context) (observe.Session, error) {

@@ -11,13 +11,15 @@ import (
 )
 
 // copier makes a clone on a server where only schemas can be made: table by
-// table, by the server's own SHOW CREATE and INSERT … SELECT, as the migrating
-// account, so that all of it belongs to that.
+// table, by the server's own SHOW CREATE and INSERT … SELECT. All of it
+// belongs to the migrating account.
 type copier struct {
 	s        *Server
 	instance string
 	from, to string // schemas
 	r        *restore
+	// owner is a session of the migrating account, who alone may read all code.
+	owner *sql.Conn
 }
 
 func (b *Baseline) copyEmpty(ctx context.Context, instance string, _ map[string]string) error {
@@ -45,7 +47,7 @@ func (b *Baseline) copy(ctx context.Context, instance string, rows bool) (err er
 	if err := c.tables(ctx, rows); err != nil {
 		return err
 	}
-	err = c.on(ctx, func(conn *sql.Conn) error {
+	err = c.both(ctx, func(conn *sql.Conn) error {
 		for _, part := range []func(context.Context, *sql.Conn) error{c.routines, c.views, c.triggers, c.events, c.histograms} {
 			if err := part(ctx, conn); err != nil {
 				return err
@@ -71,7 +73,7 @@ func (c *copier) make(ctx context.Context) error {
 	return c.s.found(ctx, c.to, "COLLATE "+collation)
 }
 
-// on is a session of the migrating account that copies as it is.
+// on is a session of who loads that copies as it is.
 func (c *copier) on(ctx context.Context, f func(*sql.Conn) error) error {
 	params := map[string]string{
 		"foreign_key_checks": "0", "unique_checks": "0", "sql_quote_show_create": "1",
@@ -82,11 +84,16 @@ func (c *copier) on(ctx context.Context, f func(*sql.Conn) error) error {
 	} else {
 		params["transaction_isolation"], params["max_execution_time"] = "'READ-COMMITTED'", "0"
 	}
-	for k, v := range c.s.guest.ownerParams() {
-		params[k] = v
-	}
+	return c.s.onLoading(ctx, c.instance, c.to, params, f)
+}
+
+// both is on with a session of the migrating account beside it.
+func (c *copier) both(ctx context.Context, f func(*sql.Conn) error) error {
 	user, password := c.s.owner()
-	return c.s.onAs(ctx, user, password, c.instance, c.to, params, f)
+	return c.s.onAs(ctx, user, password, c.instance, c.from, map[string]string{"sql_quote_show_create": "1"}, func(owner *sql.Conn) error {
+		c.owner = owner // in the baseline, so that what is there is spelled without its name
+		return c.on(ctx, f)
+	})
 }
 
 // tables copies sequences first, which defaults of tables may use.
@@ -226,11 +233,7 @@ func shown(ctx context.Context, conn *sql.Conn, query string) (by map[string]str
 
 // code makes what has a body once more, in the very session that it remembers.
 func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) error {
-	in, err := c.sessionAt(ctx, conn, c.from)
-	if err != nil {
-		return err
-	}
-	by, _, err := shown(ctx, conn, "SHOW CREATE "+kind+" "+ident(in, name))
+	by, _, err := shown(ctx, c.owner, "SHOW CREATE "+kind+" "+ident(c.from, name))
 	if err != nil {
 		return err
 	}
@@ -265,9 +268,9 @@ func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) er
 	if err := collate(during); err != nil {
 		return err
 	}
-	mine, _ := withOwner([]byte(text), "")
+	mine, _ := withOwner([]byte(text), c.s.guest.definer)
 	defer func() { _, _ = conn.ExecContext(ctx, "SET NAMES utf8mb4") }()
-	for _, q := range []string{"USE " + ident(c.to), "SET " + strings.Join(set, ", "), c.moved(string(mine))} {
+	for _, q := range []string{"SET " + strings.Join(set, ", "), c.moved(string(mine))} {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return err
 		}
@@ -275,15 +278,8 @@ func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) er
 	return collate(before)
 }
 
-// sessionAt makes a schema the current one, so that what is in it is spelled
-// without it.
-func (c *copier) sessionAt(ctx context.Context, conn *sql.Conn, schema string) (string, error) {
-	_, err := conn.ExecContext(ctx, "USE "+ident(schema))
-	return schema, err
-}
-
 func (c *copier) routines(ctx context.Context, conn *sql.Conn) error {
-	list, err := textRows(ctx, conn, "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = "+literal(c.from)+" ORDER BY 1, 2")
+	list, err := textRows(ctx, c.owner, "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = "+literal(c.from)+" ORDER BY 1, 2")
 	for _, v := range list {
 		if err := c.code(ctx, conn, v[0], v[1]); err != nil {
 			return fmt.Errorf("%s %s: %w", strings.ToLower(v[0]), v[1], err)
@@ -294,7 +290,7 @@ func (c *copier) routines(ctx context.Context, conn *sql.Conn) error {
 
 // views are made in rounds, for one may need another.
 func (c *copier) views(ctx context.Context, conn *sql.Conn) error {
-	left, err := column(ctx, conn, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA = "+literal(c.from)+" ORDER BY 1")
+	left, err := column(ctx, c.owner, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' AND TABLE_SCHEMA = "+literal(c.from)+" ORDER BY 1")
 	if err != nil {
 		return err
 	}
@@ -315,7 +311,7 @@ func (c *copier) views(ctx context.Context, conn *sql.Conn) error {
 }
 
 func (c *copier) triggers(ctx context.Context, conn *sql.Conn) error {
-	list, err := column(ctx, conn, `SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = `+literal(c.from)+`
+	list, err := column(ctx, c.owner, `SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = `+literal(c.from)+`
 		ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER`)
 	for _, name := range list {
 		if err := c.code(ctx, conn, "TRIGGER", name); err != nil {
@@ -326,7 +322,7 @@ func (c *copier) triggers(ctx context.Context, conn *sql.Conn) error {
 }
 
 func (c *copier) events(ctx context.Context, conn *sql.Conn) error {
-	list, err := column(ctx, conn, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = "+literal(c.from)+" ORDER BY 1")
+	list, err := column(ctx, c.owner, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = "+literal(c.from)+" ORDER BY 1")
 	for _, name := range list {
 		if err := c.code(ctx, conn, "EVENT", name); err != nil {
 			return fmt.Errorf("event %s: %w", name, err)

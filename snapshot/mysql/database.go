@@ -63,14 +63,14 @@ func (d *Database) Address(ctx context.Context) (host string, port int, err erro
 // go-sql-driver/mysql. It holds a password: never print it.
 func (d *Database) OwnerDSN() string {
 	user, password := d.s.owner()
-	return d.dsn(user, password, d.s.guest.ownerParams())
+	return d.dsn(user, password)
 }
 
 // AdminDSN connects as the server's administrator, in the form of
 // go-sql-driver/mysql. It holds a password: never print it.
-func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password, nil) }
+func (d *Database) AdminDSN() string { return d.dsn(d.s.target.User, d.s.target.Password) }
 
-func (d *Database) dsn(user, password string, params map[string]string) string {
+func (d *Database) dsn(user, password string) string {
 	d.s.mu.Lock()
 	addr := d.s.addrs[d.instance]
 	d.s.mu.Unlock()
@@ -81,7 +81,6 @@ func (d *Database) dsn(user, password string, params map[string]string) string {
 	if err != nil {
 		return "" // Connect has told
 	}
-	cfg.Params = params
 	return cfg.FormatDSN()
 }
 

@@ -50,9 +50,14 @@ type guest struct {
 	// account is the migrating account's name, "" where none could be made: the
 	// account of the URL then migrates itself.
 	account string
-	// unlogged: the migrating account may keep what it does out of the binary
-	// log, and has to, for the server would want SUPER of who makes a trigger.
-	unlogged bool
+	// definer is the migrating account as DEFINER has it, where the URL's account
+	// may make things that belong to others, and so loads; "" where the migrating
+	// account loads itself. Only an administrator may make triggers and functions
+	// on a server that writes a binary log and does not trust who makes them
+	// (MySQL's default).
+	definer string
+	// lenient: who loads may set what only administrators may for their session.
+	lenient bool
 }
 
 func (g guest) is() bool { return g.prefix != "" }
@@ -62,14 +67,6 @@ func (g guest) schema(instance string) string { return g.prefix + strings.ToLowe
 
 // home holds what a later process must know.
 func (g guest) home() string { return g.prefix + snapshot.Home }
-
-// ownerParams are settings of every session of the migrating account.
-func (g guest) ownerParams() map[string]string {
-	if g.unlogged {
-		return map[string]string{"sql_log_bin": "0"}
-	}
-	return nil
-}
 
 // urlParams are those of go-sql-driver/mysql that a URL may give: none of them
 // opens a file of this machine or changes what statements mean.
@@ -160,11 +157,8 @@ func (s *Server) Others(ctx context.Context) (list []string, err error) {
 // checkIn makes the migrating account, or finds the one that an earlier process
 // made; where it may not, the URL's account migrates itself.
 func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
-	if s.guest.account = s.guest.prefix + Owner; s.welcome(ctx) {
-		s.guest.unlogged = s.mayUnlog(ctx)
-		return nil
-	}
-	hosts := []string{"%"}
+	s.guest.account = s.guest.prefix + Owner
+	hosts := []string{"", "%"} // as it is, if it is there
 	var me string
 	if err := c.QueryRowContext(ctx, "SELECT USER()").Scan(&me); err != nil {
 		return err
@@ -173,29 +167,26 @@ func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
 		hosts = append(hosts, me[i+1:])
 	}
 	for _, host := range hosts {
-		account := literal(s.guest.account) + "@" + literal(host)
-		if !s.hire(ctx, c, account) {
+		if host != "" && !s.hire(ctx, c, literal(s.guest.account)+"@"+literal(host)) {
 			break
 		}
-		if s.welcome(ctx) {
-			s.guest.unlogged = s.mayUnlog(ctx)
-			return nil
+		if account, err := s.accountHere(ctx); err == nil {
+			return s.tryOut(ctx, c, account)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	_, err := c.ExecContext(ctx, "DROP USER IF EXISTS "+literal(s.guest.account)+"@'%'")
-	if err != nil && !isNumber(err, 1227, 1142, 1044, 1045) {
+	if err != nil && !isNumber(err, 1227, 1142, 1044) {
 		return err
 	}
 	s.guest.account = ""
-	s.guest.unlogged = false
 	return nil
 }
 
-// hire makes an account that may read the run's own home, which shows that more
-// can be granted. It reports whether it is there.
+// hire makes an account with rights on the schema of the baseline, which shows
+// that rights can be given. It reports whether it is there.
 func (s *Server) hire(ctx context.Context, c *sql.Conn, account string) bool {
 	_, err := c.ExecContext(ctx, "CREATE USER IF NOT EXISTS "+account+" IDENTIFIED BY '"+s.ownerPassword()+"'")
 	if err == nil {
@@ -203,34 +194,26 @@ func (s *Server) hire(ctx context.Context, c *sql.Conn, account string) bool {
 	}
 	if err != nil {
 		_, _ = c.ExecContext(ctx, "DROP USER IF EXISTS "+account)
-		return false
 	}
-	// A server that writes a binary log and does not trust who makes triggers
-	// wants SUPER of them: MySQL's default, and nobody's wish for a throw-away
-	// schema. Settings of the account's own session are all that this gives.
-	var distrusts bool
-	if !s.maria && c.QueryRowContext(ctx, "SELECT @@log_bin = 1 AND @@log_bin_trust_function_creators = 0").Scan(&distrusts) == nil && distrusts {
-		_, _ = c.ExecContext(ctx, "GRANT SESSION_VARIABLES_ADMIN ON *.* TO "+account) // else the restore says what it lacks
-	}
-	return true
+	return err == nil
 }
 
-// welcome reports whether the migrating account can connect.
-func (s *Server) welcome(ctx context.Context) bool {
-	user, password := s.owner()
-	return s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error { return c.PingContext(ctx) }) == nil
-}
-
-func (s *Server) mayUnlog(ctx context.Context) bool {
-	user, password := s.owner()
-	return s.onAs(ctx, user, password, snapshot.FirstInstance, "", nil, func(c *sql.Conn) error {
-		var logs bool
-		if err := c.QueryRowContext(ctx, "SELECT @@log_bin = 1 AND @@log_bin_trust_function_creators = 0").Scan(&logs); err != nil || !logs {
-			return errors.New("there is no need")
-		}
-		_, err := c.ExecContext(ctx, "SET SESSION sql_log_bin = 0")
-		return err
-	}) == nil
+// tryOut learns whether things can be made that belong to the account.
+func (s *Server) tryOut(ctx context.Context, c *sql.Conn, account string) error {
+	view := ident(s.guest.home(), "tryout")
+	_, err := c.ExecContext(ctx, "CREATE OR REPLACE DEFINER="+account+" VIEW "+view+" AS SELECT 1")
+	if isNumber(err, 1227) {
+		return nil
+	}
+	if err == nil {
+		_, err = c.ExecContext(ctx, "DROP VIEW IF EXISTS "+view)
+	}
+	s.guest.definer = account
+	if s.num >= 80400 && !s.maria {
+		_, refused := c.ExecContext(ctx, "SET SESSION restrict_fk_on_non_standard_key = OFF")
+		s.guest.lenient = refused == nil
+	}
+	return err
 }
 
 // found makes a schema, with options as CREATE DATABASE has them, and gives it

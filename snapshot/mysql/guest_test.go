@@ -168,3 +168,54 @@ func dialRoot(t *testing.T, on *snapshot.Target) *sql.DB {
 	t.Cleanup(func() { db.Close() })
 	return db
 }
+
+// TestGuestWithABinaryLog: MySQL as its makers set it up takes triggers and
+// functions from an administrator alone. Who is none is told what to do, and
+// leaves nothing behind.
+func TestGuestWithABinaryLog(t *testing.T) {
+	p := production{t: t, target: snapshottest.MySQL(t, snapshot.MySQL)}
+	p.db = dialRoot(t, p.target)
+	before := p.schemas()
+	p.shop()
+	dump := write(t, p.dump("--routines", "--events", "--triggers", "shop"))
+	p.dropAllBut(before)
+	on := snapshottest.MySQLAlone(t, snapshot.MySQL, map[string]string{"skip_log_bin": "0", "event_scheduler": "ON"})
+	there := &production{t, on, dialRoot(t, on)}
+	if log := there.query("SELECT @@log_bin, @@log_bin_trust_function_creators")[0]; log[0] != "1" || log[1] != "0" {
+		t.Fatalf("binary log %q", log)
+	}
+	for account := range accounts {
+		t.Run(account, func(t *testing.T) {
+			target := guestOf(t, on, account)
+			s, err := mysql.Connect(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, err := snapshot.Open(t.Context(), dump)
+			if err != nil {
+				t.Fatal(err)
+			}
+			base, _, err := s.Restore(t.Context(), src, mysql.RestoreOptions{})
+			if account != "root" {
+				if err == nil || !strings.Contains(err.Error(), "--log-bin-trust-function-creators=1") || strings.Contains(err.Error(), target.Prefix) {
+					t.Errorf("%v", err)
+				}
+				there.t = t
+				if left := there.query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE '" + target.Prefix + "base'"); len(left) > 0 {
+					t.Errorf("left %q", left)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := base.Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := base.Clone(t.Context(), "candidate"); err != nil {
+				t.Fatal(err)
+			}
+			mustBeTheSame(t, base, s.Database("candidate"))
+		})
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -70,7 +69,7 @@ func (w where) String() string {
 func (r *restore) loading(ctx context.Context, f func(context.Context, *loader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return r.onLoading(ctx, r.sessionParams(), func(c *sql.Conn) error {
+	return r.s.onLoading(ctx, snapshot.FirstInstance, "", r.sessionParams(), func(c *sql.Conn) error {
 		if err := r.s.setOwner(ctx, c); err != nil { // who defines what is restored
 			return err
 		}
@@ -98,16 +97,15 @@ func (r *restore) loading(ctx context.Context, f func(context.Context, *loader) 
 	})
 }
 
-// onLoading is a session that loads: the administrator's, or, on a server that
-// somebody else runs, the migrating account's, to which then belongs what it
-// makes.
-func (r *restore) onLoading(ctx context.Context, params map[string]string, f func(*sql.Conn) error) error {
-	if !r.s.guest.is() {
-		return r.s.onWith(ctx, snapshot.FirstInstance, "", params, f)
+// onLoading is a session that loads: the administrator's where that may make
+// things that belong to others, else the migrating account's, to which then
+// belongs what it makes.
+func (s *Server) onLoading(ctx context.Context, instance, schema string, params map[string]string, f func(*sql.Conn) error) error {
+	if !s.guest.is() || s.guest.definer != "" {
+		return s.onWith(ctx, instance, schema, params, f)
 	}
-	maps.Copy(params, r.s.guest.ownerParams())
-	user, password := r.s.owner()
-	return r.s.onAs(ctx, user, password, snapshot.FirstInstance, "", params, f)
+	user, password := s.owner()
+	return s.onAs(ctx, user, password, instance, schema, params, f)
 }
 
 // sessionParams are the settings of every session that loads: those that a
@@ -119,7 +117,7 @@ func (r *restore) sessionParams() map[string]string {
 	if !r.s.maria {
 		delete(p, "max_statement_time")
 		p["max_execution_time"] = "0"
-		if r.s.num >= 80400 && (!r.s.guest.is() || r.s.guest.unlogged) {
+		if r.s.num >= 80400 && (!r.s.guest.is() || r.s.guest.lenient) {
 			// Keys that reference what is not unique: InnoDB has always taken
 			// them, and since 8.4 refuses to by default.
 			p["restrict_fk_on_non_standard_key"] = "OFF"

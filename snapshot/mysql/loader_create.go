@@ -173,7 +173,7 @@ func (l *loader) create(ctx context.Context, text []byte, mask, what string, at 
 		}
 		definer := ident(Owner) + "@`%`"
 		if l.r.s.guest.is() {
-			definer = "" // who makes it, which needs no right beyond that
+			definer = l.r.s.guest.definer
 		}
 		owned, was := withOwner(text, definer)
 		if run = string(owned); was != "" {

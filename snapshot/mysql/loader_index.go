@@ -108,7 +108,7 @@ func (r *restore) onAside(ctx context.Context, f func(*sql.Conn) error) error {
 		p["innodb_ddl_buffer_size"], p["innodb_ddl_threads"] = "67108864", fmt.Sprint(r.opt.Jobs)
 		p["innodb_parallel_read_threads"] = fmt.Sprint(r.opt.Jobs)
 	}
-	return r.s.onWith(ctx, snapshot.FirstInstance, "", p, f)
+	return r.s.onLoading(ctx, snapshot.FirstInstance, "", p, f)
 }
 
 func showCreate(ctx context.Context, c *sql.Conn, schema, name string) (string, error) {

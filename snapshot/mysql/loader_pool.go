@@ -101,7 +101,7 @@ func newPool(ctx context.Context, cancel context.CancelCauseFunc, r *restore) *p
 // off, so that nobody waits for them.
 func (p *pool) work(ctx context.Context) {
 	run := func(w *worker, j job) error { return j.do(ctx, w) }
-	err := p.r.onLoading(ctx, p.r.sessionParams(), func(c *sql.Conn) error {
+	err := p.r.s.onLoading(ctx, snapshot.FirstInstance, "", p.r.sessionParams(), func(c *sql.Conn) error {
 		w := &worker{c: c, pool: p}
 		for j := range p.jobs {
 			var err error

@@ -48,7 +48,7 @@ func (r *restore) wayOut(err error) string {
 	case 1062:
 		return "the dump was not taken in one transaction (mysqldump --single-transaction), or it was edited"
 	case 1418, 1419:
-		return "the server writes a binary log and wants SUPER of who makes triggers and functions: start it with --log-bin-trust-function-creators=1 or --skip-log-bin, or give an account that may grant SESSION_VARIABLES_ADMIN"
+		return "the server writes a binary log and wants SUPER of who makes triggers and functions: start it with --log-bin-trust-function-creators=1 or --skip-log-bin"
 	case 1114, 1030:
 		return "the disk where the target keeps its data is full"
 	}

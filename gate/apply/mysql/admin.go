@@ -319,7 +319,11 @@ func (a *admin) nested(ctx context.Context, thread, since int64) ([]string, erro
 		texts = append(texts, text.String)
 		return nil
 	}
-	err := a.each(ctx, `SELECT SQL_TEXT FROM performance_schema.events_statements_history_long WHERE THREAD_ID = ? AND EVENT_ID > ?
+	history := "events_statements_history_long"
+	if a.opt.Guest != nil { // which is off by default; of this thread alone there are the last 10
+		history = "events_statements_history"
+	}
+	err := a.each(ctx, `SELECT SQL_TEXT FROM performance_schema.`+history+` WHERE THREAD_ID = ? AND EVENT_ID > ?
  AND MYSQL_ERRNO = 0 ORDER BY EVENT_ID`, []any{thread, since}, []any{&text}, note)
 	if err == nil && a.opt.MariaDB {
 		err = a.each(ctx, `SELECT SQL_TEXT FROM performance_schema.prepared_statements_instances WHERE OWNER_THREAD_ID = ?`, []any{thread}, []any{&text}, note)

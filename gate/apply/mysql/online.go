@@ -45,6 +45,10 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "stage "+readStage+", new TABLE_ID"
 	case read:
 		d.Algorithm, d.Evidence = "INPLACE", "stage "+readStage+", TABLE_ID kept"
+	case rebuilt && f.thread == 0 && !within && f.hadRows(ctx, ddl.table):
+		d.Algorithm, d.Rebuild, d.Evidence = "INPLACE", true, "new TABLE_ID, and the reply counts no rows copied"
+	case f.thread == 0 && !rebuilt && c.touched[ddl.table]:
+		metadataOnly(d, ddl, f.admin.opt.MariaDB, versions, false, true)
 	case rebuilt && f.thread == 0:
 		d.Rebuild, d.Evidence = true, "new TABLE_ID; "+f.admin.off()+", so nothing more can be told"
 	case rebuilt:
@@ -74,6 +78,12 @@ func (f *facts) online(ctx context.Context, c changes, files map[string][]file, 
 		out.Scans = append(out.Scans, observe.ScanFact{Object: ddl.table, Rows: rows})
 	}
 	return nil
+}
+
+// hadRows reports whether a copy of the table would have counted some.
+func (f *facts) hadRows(ctx context.Context, table string) bool {
+	n, err := f.admin.rows(ctx, table)
+	return err == nil && n > 0
 }
 
 // metadataOnly tells INSTANT from an INPLACE that reads nothing, where the

@@ -51,6 +51,11 @@ func Probe(ctx context.Context, ownerDSN string, opt Options, scripts []*migrati
 		if all[i], err = p.script(ctx, s); err != nil {
 			return nil, fmt.Errorf("ask for the best form of %s: %w", s.File, err)
 		}
+		for _, best := range all[i] {
+			if best != nil {
+				best.Reason, best.Unasked = opt.Guest.text(best.Reason), opt.Guest.text(best.Unasked)
+			}
+		}
 	}
 	return all, nil
 }
