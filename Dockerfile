@@ -20,7 +20,7 @@ ARG PREBUILT=
 COPY go.mod go.sum ./
 RUN [ -n "$PREBUILT" ] || go mod download
 COPY . .
-RUN [ -n "$PREBUILT" ] || make dist; install -D "${PREBUILT:-dist/migration-gate}" /out/migration-gate
+RUN set -eu; [ -n "$PREBUILT" ] || make dist; install -D "${PREBUILT:-dist/migration-gate}" /out/migration-gate
 
 FROM ${BASE}
 ARG DEBIAN_FRONTEND=noninteractive
@@ -80,12 +80,13 @@ RUN set -eu; [ "$MYSQL" != none ] || exit 0; \
       cd /; rm -r /tmp/debs ;; \
     mysql) \
       for core in mysql-community-server-core mysql-server-core mysql-server-core-8.4 mysql-server-core-8.0 ''; do \
-        [ -z "$core" ] || [ -z "$(apt-cache policy $core | grep -v 'Candidate: (none)' | grep Candidate:)" ] || break; \
+        [ -z "$core" ] || ! apt-get install --simulate "$core" >/dev/null 2>&1 || break; \
       done; \
       [ -n "$core" ] || { echo 'the base has no MySQL: take one with its apt repository, or MYSQL=mariadb' >&2; exit 1; }; \
       apt-get install -y --no-install-recommends "$core" "$(echo "$core" | sed s/server/client/)"; \
       cd /usr/bin; rm -f mysqlslap mysqlimport mysqlshow mysqlcheck mysqlbinlog mysql_secure_installation mysql_config_editor mysql_migrate_keyring \
-        mysql_tzinfo_to_sql myisam* innochecksum ibd2sdi perror my_print_defaults mysqld_safe mysqld_multi ;; \
+        mysql_tzinfo_to_sql myisam* innochecksum ibd2sdi perror my_print_defaults mysqld_safe mysqld_multi \
+        ../lib/mysql/plugin/telemetry_client.so ../lib/mysql/plugin/authentication_*_client.so ../lib/mysql/plugin/group_replication.so ;; \
     *) echo "MYSQL=$MYSQL is none of mariadb, mysql, none" >&2; exit 1 ;; \
     esac; \
     rm -rf /var/lib/mysql; apt-get clean; rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
