@@ -16,7 +16,10 @@ func TestSectionsAreTheMarkdownReport(t *testing.T) {
 		reports["hostile "+name] = r
 	}
 	for name, r := range reports {
-		for _, opt := range []report.Options{{}, {Unicode: true, Limit: 500_000}} {
+		for _, opt := range []report.Options{{Unicode: true}, {Limit: 500_000}} {
+			if opt.Limit > 0 && strings.HasPrefix(name, "hostile") {
+				continue // once is enough, and they take their time
+			}
 			sections, err := report.Sections(r, opt)
 			if err != nil {
 				t.Fatal(err)
