@@ -55,7 +55,10 @@ func (s *mysqlServer) options(db *mysql.Database) apply.Options {
 	opt := s.session
 	if s.target.Prefix != "" {
 		names := db.Names()
-		opt.Guest = &apply.Guest{Physical: names.Physical, Shown: names.Shown, Borrowed: !s.OwnAccount(), Others: s.others}
+		opt.Guest = &apply.Guest{
+			Physical: names.Physical, Shown: names.Shown, Borrowed: !s.OwnAccount(), Others: s.others,
+			Definer: s.Definer(), AdminDSN: db.AdminDSN(),
+		}
 	}
 	return opt
 }
@@ -144,7 +147,7 @@ func (b *mysqlBaseline) session(ctx context.Context) (observe.Session, error) {
 	if db == nil {
 		return nil, errors.New("write to the baseline: it is sealed")
 	}
-	return b.server.openSession(ctx, db)
+	return b.server.openSession(ctx, db, b.server.options(db))
 }
 
 func (b *mysqlBaseline) seal(ctx context.Context) error { return b.base.Seal(ctx) }
@@ -159,11 +162,11 @@ func (b *mysqlBaseline) lab(name string, opt compareOptions) observe.Lab {
 	lab := observe.Lab{
 		Baseline: before, Clone: after,
 		Open: func(ctx context.Context) (observe.Session, error) {
-			session, err := b.server.openSession(ctx, after)
-			if err == nil && sampler != nil {
-				sampler.Follow(session.PID())
+			opt := b.server.options(after)
+			if sampler != nil && opt.Guest != nil {
+				opt.Guest.Follow = sampler.Follow
 			}
-			return session, err
+			return b.server.openSession(ctx, after, opt)
 		},
 		Watch: func(ctx context.Context) (_ observe.Watcher, err error) {
 			if err := after.Start(ctx); err != nil {
@@ -202,11 +205,11 @@ func (b *mysqlBaseline) probe(ctx context.Context, scripts []*migration.Script) 
 }
 
 // openSession avoids a typed nil in the interface.
-func (s *mysqlServer) openSession(ctx context.Context, db *mysql.Database) (observe.Session, error) {
+func (s *mysqlServer) openSession(ctx context.Context, db *mysql.Database, opt apply.Options) (observe.Session, error) {
 	if err := db.Start(ctx); err != nil {
 		return nil, err
 	}
-	session, err := apply.Open(ctx, db.OwnerDSN(), db.AdminDSN(), s.options(db))
+	session, err := apply.Open(ctx, db.OwnerDSN(), db.AdminDSN(), opt)
 	if err != nil {
 		return nil, err
 	}

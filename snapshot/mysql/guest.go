@@ -132,6 +132,10 @@ func (s *Server) OwnerName() string {
 	return user
 }
 
+// Definer is the migrating account as DEFINER has it, where the account of the
+// URL may make what belongs to it; else "", and on a server of our own.
+func (s *Server) Definer() string { return s.guest.definer }
+
 // OwnAccount reports whether the migrating account is one that this run made,
 // which can reach nothing but what was restored.
 func (s *Server) OwnAccount() bool { return !s.guest.is() || s.guest.account != "" }

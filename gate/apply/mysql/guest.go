@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -24,6 +25,13 @@ type Guest struct {
 	// reach Others, the server's other schemas.
 	Borrowed bool
 	Others   []string
+	// Definer is the session's account as DEFINER has it, where the account of
+	// AdminDSN may make what belongs to others; "" where it may not. AdminDSN
+	// holds a password.
+	Definer, AdminDSN string
+	// Follow is told of the session, and of each that stands in for it, before it
+	// runs anything; may be nil.
+	Follow func(session int64)
 }
 
 // shown gives "physical.table" the schema's name as people know it; false for
@@ -161,6 +169,45 @@ func isAlias(words []token, i int) bool {
 	}
 	return false
 }
+
+// standIn has the administrator make a trigger or function that belongs to the
+// migration's account, which the server would let it make if it wrote no binary
+// log or trusted it: how the server is set up is its owner's business, and how
+// production is, is not known. sent is when that was tried. A refusal is in the
+// error's chain; errNobody says that nobody can.
+func (g *Guest) standIn(ctx context.Context, own *conn, sql string) (sent time.Time, err error) {
+	words := scan(sql)
+	at := skip(words, 1, "OR", "REPLACE")
+	if g == nil || g.Definer == "" || !starts(words, "CREATE") || has(words[:min(len(words), 12)], "DEFINER") || at >= len(words) {
+		return sent, errNobody
+	}
+	rows, err := own.ask(ctx, "SELECT @@sql_mode, @@character_set_client, @@collation_connection")
+	if err != nil {
+		return sent, err
+	}
+	cfg, err := mysql.ParseDSN(g.AdminDSN)
+	if err != nil {
+		return sent, errors.New("read the address of the server: it is no DSN")
+	}
+	cfg.DBName = g.Physical
+	c, err := connect(ctx, cfg.FormatDSN(), "")
+	if err != nil {
+		return sent, err
+	}
+	defer c.close()
+	if g.Follow != nil {
+		g.Follow(c.id)
+	}
+	session := fmt.Sprintf("SET SESSION sql_mode = '%s', character_set_client = %s, collation_connection = %s", rows[0][0], rows[0][1], rows[0][2])
+	if _, err := c.exchange(ctx, session); err != nil {
+		return sent, err
+	}
+	sent = time.Now()
+	_, err = c.exchange(ctx, sql[:words[at-1].end]+" DEFINER="+g.Definer+" "+sql[words[at-1].end:])
+	return sent, err
+}
+
+var errNobody = errors.New("nobody can stand in")
 
 // guestThread is the connection's thread where its statements and stages are
 // recorded and may be read, else 0.

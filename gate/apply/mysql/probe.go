@@ -41,7 +41,7 @@ func Probe(ctx context.Context, ownerDSN string, opt Options, scripts []*migrati
 	if err != nil {
 		return nil, err
 	}
-	p := &prober{conn: c, forms: mysqlForms, mariadb: opt.MariaDB, schema: c.schema}
+	p := &prober{conn: c, forms: mysqlForms, mariadb: opt.MariaDB, schema: c.schema, guest: opt.Guest}
 	if opt.MariaDB {
 		p.forms = mariaForms
 	}
@@ -65,6 +65,7 @@ type prober struct {
 	forms   []form
 	mariadb bool
 	schema  string
+	guest   *Guest
 	// stopped says why nothing more can be asked: the schema is not the one
 	// that the statement will meet.
 	stopped string
@@ -163,6 +164,14 @@ func (p *prober) try(ctx context.Context, sql string) (*gate.Failure, error) {
 		return nil, nil
 	}
 	refusal, ok := refusalOf(err)
+	if ok && refusal.Number == logsTriggers && p.guest != nil {
+		if _, err = p.guest.standIn(ctx, p.conn, sql); err == nil {
+			return nil, nil
+		}
+		if said, refused := refusalOf(err); refused {
+			refusal = said
+		}
+	}
 	if !ok {
 		if isLost(err) && ctx.Err() == nil {
 			p.stopped = "the connection to the empty clone was lost"
