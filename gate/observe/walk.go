@@ -74,7 +74,7 @@ func (w *walk) run(ctx context.Context, s *migration.Script) (*gate.Run, error) 
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", s.Statements[i].Line, err)
 		}
-		st.TickerOnly = w.recorder != nil && res.Ended && !res.InBlock && s.Statements[i].Facts.MayCommit
+		st.TickerOnly = w.recorder != nil && w.lab.Watch != nil && res.Ended && !res.InBlock && s.Statements[i].Facts.MayCommit
 		run.Statements = append(run.Statements, st)
 		open, starts = append(open, i), append(starts, res.Sent)
 		end := res

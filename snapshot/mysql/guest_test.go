@@ -219,3 +219,127 @@ func TestGuestWithABinaryLog(t *testing.T) {
 		})
 	}
 }
+
+// TestGuestOfMydumper: a directory of mydumper's, whose views and triggers name
+// the database.
+func TestGuestOfMydumper(t *testing.T) {
+	onFlavours(t, func(t *testing.T, p *production) {
+		before := p.schemas()
+		p.shop()
+		p.exec("ALTER TABLE shop.customers MODIFY created timestamp NULL")
+		p.exec("DROP TABLE shop.`odd ``name' \"x\" ö`; DROP FUNCTION shop.f; CREATE FUNCTION shop.f(a int) RETURNS varchar(50) DETERMINISTIC RETURN concat('a', a, ';')")
+		dir := p.mydumper("--database", "shop", "--triggers", "--routines", "--events")
+		p.dropAllBut(before)
+		s, base := p.guest(t, "maker", dir)
+		if err := base.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := base.Clone(t.Context(), "candidate"); err != nil {
+			t.Fatal(err)
+		}
+		mustBeTheSame(t, base, s.Database("candidate"))
+	})
+}
+
+// guest restores a dump as a guest on the same server.
+func (p *production) guest(t *testing.T, account, path string) (*mysql.Server, *mysql.Baseline) {
+	t.Helper()
+	s, base, _, err := p.tryGuest(t, account, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, base
+}
+
+func (p *production) tryGuest(t *testing.T, account, path string) (*mysql.Server, *mysql.Baseline, *snapshot.Target, error) {
+	t.Helper()
+	target := guestOf(t, p.target, account)
+	s, err := mysql.Connect(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := snapshot.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, m, err := s.Restore(t.Context(), src, mysql.RestoreOptions{})
+	t.Logf("%d rows, skipped %q", m.Rows, m.Skipped)
+	return s, base, target, err
+}
+
+// TestGuestRedirects: what names the dump's own database is made to name the one
+// that it goes to, where that can be told.
+func TestGuestRedirects(t *testing.T) {
+	const tables = "CREATE TABLE `t` (`id` int NOT NULL, `shop` int DEFAULT NULL, PRIMARY KEY (`id`));\nINSERT INTO `t` VALUES (1,1),(2,2);\n"
+	onFlavours(t, func(t *testing.T, p *production) {
+		ok := map[string]string{
+			"view of tables":     "CREATE VIEW `v` AS select `shop`.`t`.`id` AS `id`,`shop`.`t`.`shop` AS `shop` from `shop`.`t`;\n",
+			"view of an alias":   "CREATE VIEW `v` AS select `o`.`id` AS `id` from `shop`.`t` `o` where `o`.`id` in (select `shop`.`t`.`id` from `shop`.`t`);\n",
+			"call of a function": "CREATE FUNCTION g(a int) RETURNS int DETERMINISTIC RETURN a;\nCREATE VIEW `v` AS select `shop`.g(`t`.`id`) AS `id` from `shop`.`t`;\n",
+			"foreign key":        "CREATE TABLE `c` (`t_id` int, CONSTRAINT f FOREIGN KEY (`t_id`) REFERENCES `shop`.`t` (`id`));\n",
+			"trigger":            "CREATE TABLE l (i int);\nCREATE TRIGGER tr AFTER INSERT ON shop.t FOR EACH ROW INSERT INTO shop.l SELECT MAX(shop.t.id) FROM shop . t;\n",
+			"rows":               "INSERT INTO `shop`.`t` VALUES (3,3);\nINSERT INTO shop.t (id) VALUES (4);\n",
+			"words in strings":   "INSERT INTO `t` (id) SELECT LENGTH('`shop`.`x`') FROM DUAL;\n",
+		}
+		for name, more := range ok {
+			t.Run(name, func(t *testing.T) {
+				head := p.header("shop") + "CREATE DATABASE `shop` /*!40100 DEFAULT CHARACTER SET utf8mb4 */;\nUSE `shop`;\n"
+				s, base := p.guest(t, "maker", write(t, []byte(head+tables+more+ending)))
+				schema, err := base.Database().Schema(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range schema {
+					if strings.Contains(fmt.Sprint(o), "mg_") {
+						t.Errorf("%+v", o)
+					}
+				}
+				dsn := base.Unsealed().OwnerDSN()
+				if strings.Contains(more, "VIEW") {
+					if got := ask(t, dsn, "SELECT COUNT(id) FROM v"); got[0] != "2" {
+						t.Errorf("%q", got)
+					}
+				}
+				if name == "trigger" {
+					run(t, dsn, "INSERT INTO t VALUES (9, 9)")
+					if got := ask(t, dsn, "SELECT i FROM l"); got[0] != "9" {
+						t.Errorf("%q", got)
+					}
+				}
+				if err := base.Seal(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := base.Clone(t.Context(), "candidate"); err != nil {
+					t.Fatal(err)
+				}
+				clone := s.Database("candidate")
+				now, err := clone.Schema(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(schema, now, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".OID" }, cmp.Ignore())); d != "" {
+					t.Errorf("(-baseline +clone):\n%s", d)
+				}
+				if _, err := try(t, clone.OwnerDSN(), "INSERT INTO `"+base.Database().Names().Physical+"`.t VALUES (99, 99)"); err == nil {
+					t.Error("the migrating account wrote to the baseline")
+				}
+			})
+		}
+		refused := map[string][2]string{
+			"two databases": {"CREATE DATABASE shop;\nUSE shop;\n" + tables + "CREATE DATABASE audit;\nUSE audit;\n" + tables,
+				"line 12: the dump holds more than one database (shop, audit)"},
+			"a table of the same name": {"CREATE DATABASE shop;\nUSE shop;\n" + tables + "CREATE TABLE shop (id int);\nCREATE VIEW v AS select `shop`.`id` AS `id` from `shop`;\n",
+				"shop is the name of the database and of a table or an alias"},
+			"a mistake":        {"CREATE DATABASE shop;\nUSE shop;\n" + tables + "CREATE VIEW v AS SELECT * FROM nowhere;\n", "Table 'shop.nowhere' doesn't exist"},
+			"another database": {"CREATE DATABASE shop;\nUSE shop;\n" + tables + "CREATE VIEW v AS SELECT * FROM audit.log;\n", "audit"},
+		}
+		for name, test := range refused {
+			t.Run(name, func(t *testing.T) {
+				_, _, target, err := p.tryGuest(t, "maker", write(t, []byte(p.header("shop")+test[0]+ending)))
+				if err == nil || !strings.Contains(err.Error(), test[1]) || strings.Contains(err.Error(), target.Prefix+"base") {
+					t.Errorf("%v does not say %q", err, test[1])
+				}
+			})
+		}
+	})
+}

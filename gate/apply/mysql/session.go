@@ -239,7 +239,7 @@ func (s *Session) failed(ctx context.Context, n int, r observe.Result, before bo
 		return r, err
 	}
 	if s.opt.Guest != nil && (refusal.Number == logsFunctions || refusal.Number == logsTriggers) {
-		return r, fmt.Errorf("line %d: %w: start the server with --log-bin-trust-function-creators=1 or --skip-log-bin", st.Line, refusal)
+		return r, fmt.Errorf("the server writes a binary log and does not trust who makes triggers and functions (%w): start it with --log-bin-trust-function-creators=1 or --skip-log-bin", refusal)
 	}
 	r.Failure, r.Ended = failure(n, st, refusal), true
 	if !s.lost {
