@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,13 +20,18 @@ import (
 
 func (s *Server) guest() bool { return s.target.Prefix != "" }
 
-// refused says what an account without the rights of a superuser cannot
-// restore, "" where an error is about something else.
+// alone: what is restored comes in as the migrating role itself, and not as the
+// administrator who puts it on, and whom SQL could make put it off.
+func (s *Server) alone() bool { return s.guest() && !s.through && s.owner != s.target.User }
+
+// refused says what the migrating role cannot restore, which is no superuser
+// here, not even for a moment: a dump may say anything. It is "" where an error
+// is about something else.
 func (s *Server) refused(code, message, sql string) string {
-	if s.super || code != "42501" {
+	if !s.guest() || code != "42501" {
 		return ""
 	}
-	return fmt.Sprintf("%s: the account %s may not (%s)", brief(strings.TrimSuffix(sql, ";")), s.target.User, message)
+	return fmt.Sprintf("%s: not allowed to the migrating role (%s)", brief(strings.TrimSuffix(sql, ";")), message)
 }
 
 // longestName is what a name on the server may be (NAMEDATALEN less one): the
@@ -71,7 +77,11 @@ func (s *Server) settleIn(ctx context.Context) error {
 		return nil
 	}
 	if errors.As(err, &said) && strings.HasPrefix(said.Code, "28") {
+		if s.super {
+			return fmt.Errorf("the server lets in nobody but %s (%s), which is a superuser, and so would be the migrations: let the roles mg_* in by pg_hba.conf, or give an account without SUPERUSER", t.User, said.Message)
+		}
 		s.through = true
+		t.Detail = appendClause(t.Detail, fmt.Sprintf("the server lets in nobody but %s, which puts on the role of the migrations", t.User))
 		return nil
 	}
 	return redact(err)
@@ -99,6 +109,9 @@ func (s *Server) setGuestOwner(ctx context.Context, c *pgx.Conn) error {
 		return err
 	}
 	statements := []string{"ALTER ROLE " + role + " " + attributes, "ALTER ROLE " + role + " RESET ALL"}
+	if s.super { // messages are read, and shown
+		statements = append(statements, "ALTER ROLE "+role+" SET lc_messages = 'C'")
+	}
 	if !there {
 		statements = append([]string{"CREATE ROLE " + role}, statements...)
 		// So that the account may do with its things what it likes, end its
@@ -119,6 +132,17 @@ func (s *Server) setGuestOwner(ctx context.Context, c *pgx.Conn) error {
 	return nil
 }
 
+// within are statements on what lives in one database alone, and that may take
+// a superuser: for these the account stands in, where it is one.
+var within = regexp.MustCompile(`(?is)^((CREATE(\s+OR\s+REPLACE)?|ALTER|COMMENT\s+ON)\s+(EVENT\s+TRIGGER|FOREIGN\s+DATA\s+WRAPPER|SERVER|USER\s+MAPPING|PUBLICATION|FUNCTION|PROCEDURE|AGGREGATE|` +
+	`OPERATOR|TYPE|CAST|(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE|ACCESS\s+METHOD|TEXT\s+SEARCH|TRANSFORM|SCHEMA|EXTENSION)\b` +
+	`|(GRANT|REVOKE)\s[^;]*\sON\s+(ALL\s|SCHEMA\s|FUNCTION\s|PROCEDURE\s|LANGUAGE\s|FOREIGN\s|TYPE\s|TABLE\s|SEQUENCE\s))`)
+
+// standIn runs one statement as the account instead of the migrating role.
+func (l *loader) standIn(ctx context.Context, sql string) error {
+	return l.asAdmin(ctx, func(c *pgx.Conn) error { return c.PgConn().Exec(ctx, sql).Close() })
+}
+
 // RoleComment is what is written on a role that the user named and the server
 // lacked: whoever removes what has the prefix removes it too.
 func RoleComment(prefix string) string {
@@ -129,13 +153,17 @@ func RoleComment(prefix string) string {
 // server lacks is made only where the user has named it: it is the one thing
 // that cannot have the prefix. It says why the server goes without it, or "".
 func (s *Server) findRole(ctx context.Context, c *pgx.Conn, name string) (why string, err error) {
-	var there, member bool
-	err = c.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(pg_has_role($2, oid, 'MEMBER')), false) FROM pg_catalog.pg_roles WHERE rolname = $1`,
-		name, s.owner).Scan(&there, &member)
-	if err != nil || member {
+	// special: to be a member would give more than to own things.
+	var there, special bool
+	err = c.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(EXISTS (SELECT FROM pg_catalog.pg_roles s WHERE pg_has_role(r.oid, s.oid, 'MEMBER')
+			AND (s.rolsuper OR s.rolcreaterole OR s.rolcreatedb OR s.rolreplication OR s.rolbypassrls OR s.rolname LIKE 'pg\_%'))), false)
+		FROM pg_catalog.pg_roles r WHERE rolname = $1`, name).Scan(&there, &special)
+	if err != nil {
 		return "", err
 	}
 	switch {
+	case there && (special || !slices.Contains(s.wanted, name)):
+		return "", nil
 	case there:
 	case strings.HasPrefix(name, "pg_"):
 		return fmt.Sprintf("role %s: unknown to this server and a reserved name", name), nil
@@ -161,9 +189,9 @@ func (s *Server) findRole(ctx context.Context, c *pgx.Conn, name string) (why st
 			return "", fmt.Errorf("create role %s: %w", name, err)
 		}
 	}
-	// The migrating role is a member, so that it may hand objects over. Whose
-	// roles these are decides whether that is granted; not to be is no loss
-	// until a migration wants it, which the server then says.
+	// The migrating role is a member of what the user has named, so that it may
+	// hand objects over, if that is the account's to grant; where it is not, the
+	// server says so to the migration that tries.
 	if s.owner != s.target.User {
 		_, _ = c.Exec(ctx, "GRANT "+ident(name)+" TO "+ident(s.owner))
 	}

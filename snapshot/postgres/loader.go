@@ -26,9 +26,10 @@ type loader struct {
 
 func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 	// SQL that nobody dumped expects the search path that it would have in psql.
-	params := map[string]string{"search_path": `"$user", public`}
-	return r.s.onWith(ctx, r.name, params, func(c *pgx.Conn) error {
-		if _, err := c.Exec(ctx, "SET ROLE "+ident(r.s.owner)); err != nil {
+	load := func(c *pgx.Conn) error {
+		if r.s.alone() {
+			// It is the role already.
+		} else if _, err := c.Exec(ctx, "SET ROLE "+ident(r.s.owner)); err != nil {
 			return err
 		}
 		l := &loader{c: c, r: r}
@@ -37,7 +38,30 @@ func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 			err = l.flush(ctx)
 		}
 		return r.explain(err)
-	})
+	}
+	if r.s.alone() {
+		return r.s.as(ctx, r.s.ownerDSN(r.name), false, psqlPath(), load)
+	}
+	return r.s.onWith(ctx, r.name, psqlPath(), load)
+}
+
+func psqlPath() map[string]string { return map[string]string{"search_path": `"$user", public`} }
+
+// asAdmin runs f on a session that is the administrator's: this very one, or,
+// where the migrating role is on its own, another.
+func (l *loader) asAdmin(ctx context.Context, f func(c *pgx.Conn) error) (err error) {
+	if l.r.s.alone() {
+		return l.r.s.onWith(ctx, l.r.name, psqlPath(), f)
+	}
+	if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
+		return err
+	}
+	defer func() {
+		if _, again := l.c.Exec(ctx, "SET ROLE "+ident(l.r.s.owner)); err == nil {
+			err = again // what follows must not run as the administrator
+		}
+	}()
+	return f(l.c)
 }
 
 // explain names the extensions left out beside an error they may have caused.
@@ -168,6 +192,9 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 			return nil
 		}
 		if reason := l.r.s.refused(pgErr.Code, pgErr.Message, sql); reason != "" {
+			if l.r.s.super && within.MatchString(sql) && l.standIn(ctx, sql) == nil {
+				return nil
+			}
 			l.skip(reason)
 			return nil
 		}
@@ -176,13 +203,10 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 }
 
 func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, err error) {
-	if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
-		return nil, err
-	}
-	skipped, err = l.r.s.createRoles(ctx, l.c, []string{name})
-	if _, again := l.c.Exec(ctx, "SET ROLE "+ident(l.r.s.owner)); err == nil {
-		err = again
-	}
+	err = l.asAdmin(ctx, func(c *pgx.Conn) (err error) {
+		skipped, err = l.r.s.createRoles(ctx, c, []string{name})
+		return err
+	})
 	return skipped, err
 }
 
@@ -233,17 +257,12 @@ func (l *loader) extension(ctx context.Context, sql string) (err error) {
 	if err != nil {
 		return err
 	}
-	if !trusted {
-		if _, err := l.c.Exec(ctx, "RESET ROLE"); err != nil {
-			return err
-		}
-		defer func() {
-			if _, again := l.c.Exec(ctx, "SET ROLE "+ident(l.r.s.owner)); err == nil {
-				err = again // what follows must not run as the administrator
-			}
-		}()
+	create := func(c *pgx.Conn) error { return c.PgConn().Exec(ctx, sql).Close() }
+	if trusted {
+		err = create(l.c)
+	} else {
+		err = l.asAdmin(ctx, create)
 	}
-	err = l.c.PgConn().Exec(ctx, sql).Close()
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return err

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -39,6 +40,9 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	args := []string{
 		"--dbname=" + r.name, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
 		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
+	}
+	if r.s.alone() {
+		args[2] = "--username=" + r.s.owner
 	}
 	var apart []archive.Entry
 	if r.s.guest() {
@@ -154,8 +158,8 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 		if denied.MatchString(f.message) {
 			code = "42501"
 		}
-		if reason := r.s.refused(code, f.message, f.command); reason != "" {
-			r.skipped = appendNew(r.skipped, reason)
+		if r.s.refused(code, f.message, f.command) != "" {
+			again = append(again, f.command) // one by one, and perhaps by the account
 			continue
 		}
 		hard = append(hard, f.String())
@@ -173,7 +177,7 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 	}
 	return r.loading(ctx, func(l *loader) error {
 		for _, sql := range again {
-			if err := l.run(ctx, strings.TrimSuffix(sql, ";")); err != nil {
+			if err := l.stream(ctx, newSplitter(bufio.NewReader(strings.NewReader(sql)))); err != nil {
 				return err
 			}
 		}

@@ -118,10 +118,17 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 
 // privileged runs f while the migrating role is a superuser: it then creates
 // everything itself, and so owns it, without being refused what only an
-// administrator may.
+// administrator may. On a server that others use it never is one.
 func (r *restore) privileged(ctx context.Context, f func() error) error {
-	if !r.s.super {
-		return f() // what it is refused is left out, and told
+	if r.s.guest() { // what it is refused is left out, and told
+		if err := f(); err != nil || !r.s.super || r.s.num < 140000 {
+			return err
+		}
+		return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+			_, err := c.Exec(ctx, `DO $$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
+				ALTER SCHEMA public OWNER TO pg_database_owner; END IF; END $$`)
+			return err
+		})
 	}
 	set := func(ctx context.Context, attributes string) error {
 		return r.s.on(ctx, r.s.home, func(c *pgx.Conn) error {

@@ -28,8 +28,8 @@ const Owner = "migration_gate_owner"
 // ApplicationName of every session of this tool begins with it.
 const ApplicationName = "migration-gate"
 
-// oldest major that the catalogue queries are written for.
-const oldest = 13
+// Oldest major that the catalogue queries are written for.
+const Oldest = 13
 
 // Server is an ephemeral PostgreSQL server, seen as its administrator. Each
 // call connects on its own and leaves no connection behind, for a session on a
@@ -76,8 +76,8 @@ func Connect(ctx context.Context, t *snapshot.Target) (*Server, error) {
 		return nil, fmt.Errorf("connect to the target: %w", err)
 	}
 	s.version, _, _ = strings.Cut(s.version, " ") // "15.18 (Debian 15.18-0+deb12u1)"
-	if s.major() < oldest {
-		return nil, fmt.Errorf("the target runs PostgreSQL %s; the oldest supported is %d", s.version, oldest)
+	if s.major() < Oldest {
+		return nil, fmt.Errorf("the target runs PostgreSQL %s; the oldest supported is %d", s.version, Oldest)
 	}
 	if s.guest() {
 		if err := s.settleIn(ctx); err != nil {
@@ -131,7 +131,13 @@ func (s *Server) on(ctx context.Context, database string, f func(*pgx.Conn) erro
 }
 
 func (s *Server) onWith(ctx context.Context, database string, params map[string]string, f func(*pgx.Conn) error) error {
-	cfg, err := pgx.ParseConfig(s.dsn(database, s.target.User, s.target.Password))
+	return s.as(ctx, s.dsn(database, s.target.User, s.target.Password), s.super || !s.guest(), params, f)
+}
+
+// as connects to a database by its DSN, calls f and disconnects; super: with a
+// superuser's rights.
+func (s *Server) as(ctx context.Context, dsn string, super bool, params map[string]string, f func(*pgx.Conn) error) error {
+	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return redact(err)
 	}
@@ -147,13 +153,13 @@ func (s *Server) onWith(ctx context.Context, database string, params map[string]
 		"role":                                "none",
 		"default_transaction_read_only":       "off",
 	}
-	if s.super || !s.guest() { // no other account may choose it
+	if super { // no other account may choose it
 		cfg.RuntimeParams["lc_messages"] = "C"
 	}
 	for k, v := range params {
 		cfg.RuntimeParams[k] = v
 	}
-	if s.num >= 170000 && s.super {
+	if s.num >= 170000 && super {
 		cfg.RuntimeParams["event_triggers"] = "off" // ON login
 	}
 	c, err := pgx.ConnectConfig(ctx, cfg)
@@ -165,13 +171,16 @@ func (s *Server) onWith(ctx context.Context, database string, params map[string]
 	return f(c)
 }
 
-// ownerPassword is derived from the administrator's, so that a later process
-// attaches without storing it. Whoever knows it cannot go back.
-func (s *Server) ownerPassword() string {
-	m := hmac.New(sha256.New, []byte(s.target.Password))
-	fmt.Fprintf(m, "%s %s", s.owner, s.target.Handle.Run)
+// RolePassword of a role that was made for a target is derived from the
+// administrator's, so that a later process attaches without storing it. Whoever
+// knows it cannot go back.
+func RolePassword(t *snapshot.Target, role string) string {
+	m := hmac.New(sha256.New, []byte(t.Password))
+	fmt.Fprintf(m, "%s %s", role, t.Handle.Run)
 	return hex.EncodeToString(m.Sum(nil))
 }
+
+func (s *Server) ownerPassword() string { return RolePassword(s.target, s.owner) }
 
 // setOwner makes the migrating role what it must be, whatever a migration has
 // made of it, and shuts it out of the server's own databases.

@@ -50,14 +50,14 @@ func (postgres) open(ctx context.Context, at address) (account, error) {
 // connectError tells an address without a server from a server that says no.
 func connectError(err error) error {
 	var said *pgconn.PgError
-	var tls interface{ Timeout() bool }
+	var network net.Error
 	switch {
 	case errors.As(err, &said):
 		if said.Code == "57P03" { // it is starting up
 			return &unreachable{errors.New(said.Message)}
 		}
 		return errors.New(said.Message + " (SQLSTATE " + said.Code + ")")
-	case errors.As(err, &tls), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		return &unreachable{reason(err)}
 	}
 	return reason(err)
@@ -139,6 +139,9 @@ func (a *pgAccount) look(ctx context.Context) (looked, error) {
 		return l, fmt.Errorf("look at the server: %w", err)
 	}
 	l.Version, _, _ = strings.Cut(f.version, " ")
+	if major, err := strconv.Atoi(snapshot.Major(l.Version)); err != nil || major < pg.Oldest {
+		return l, fmt.Errorf("it runs PostgreSQL %s; the oldest supported is %d", l.Version, pg.Oldest)
+	}
 	l.Up = time.Duration(f.up * float64(time.Second))
 	sign := func(there bool, format string, args ...any) {
 		if there {
@@ -416,7 +419,13 @@ var clientEnv = map[string]string{
 }
 
 func (postgres) client(t *snapshot.Target, program string, args []string) (names, all, env []string) {
-	env = []string{"PGHOST=" + t.Host, "PGPORT=" + strconv.Itoa(t.Port), "PGUSER=" + t.User, "PGPASSWORD=" + t.Password,
+	password := t.Password
+	for _, a := range args {
+		if user, ok := strings.CutPrefix(a, "--username="); ok && strings.HasPrefix(user, t.Prefix) {
+			password = pg.RolePassword(t, user)
+		}
+	}
+	env = []string{"PGHOST=" + t.Host, "PGPORT=" + strconv.Itoa(t.Port), "PGUSER=" + t.User, "PGPASSWORD=" + password,
 		"PGDATABASE=" + t.Prefix + snapshot.Home, "PGAPPNAME=" + pg.ApplicationName}
 	q, _ := url.ParseQuery(t.Params) // it has been connected with
 	if strings.HasPrefix(q.Get("sslmode"), "verify-") && q.Get("sslrootcert") == "" {

@@ -220,7 +220,7 @@ func (p *Provisioner) target(h snapshot.Handle, l looked) *snapshot.Target {
 	t := &snapshot.Target{
 		Kind: p.Kind(), Version: l.Version, Host: h.Host, Port: h.Port, User: h.User, Password: h.Password,
 		Params: h.Params, Prefix: h.Prefix, Lacks: l.Lacks, Handle: h,
-		Detail: fmt.Sprintf("the running server %s, which others may use at the same time; databases %s*", addressOf(h), h.Prefix),
+		Detail: fmt.Sprintf("%s, which others may use at the same time; databases %s*", addressOf(h), h.Prefix),
 	}
 	t.Tools = &tools{path: p.opt.Path, target: t}
 	var once sync.Mutex
