@@ -108,6 +108,8 @@ func (r *repo) pipe(ctx context.Context, stdin io.Reader, args ...string) ([]byt
 		// write to.
 		"-c", "fetch.unpackLimit=1",
 		"--no-optional-locks", // a reader must not fight the user's own git
+		// git diff heeds no such lock: it would leave an index of ours, perhaps root's.
+		"-c", "diff.autoRefreshIndex=false",
 		"--literal-pathspecs", // a directory may be called ":(top)*"
 	}, args...)
 	cmd := exec.CommandContext(ctx, "git", full...)
