@@ -25,7 +25,7 @@ const cleanupTime = 30 * time.Second
 // provision picks a provisioner and starts a server. The detail of the target
 // says which was picked and, where others were asked first, why not those.
 func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
-	var passed, looked []string
+	var passed, refused, looked []string
 	remedy := "install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version"
 	var failed []error
 	try := func(p snapshot.Provisioner, offer snapshot.Offer) (*snapshot.Target, error) {
@@ -58,6 +58,7 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		case offer.OK && fallback == nil:
 			fallback, second = p, offer
 		}
+		refused = append(refused, p.Kind()+": "+offer.Detail)
 		passed = append(passed, p.Kind()+": "+offer.Detail)
 		if offer.Looked != "" {
 			looked = append(looked, "; looked in "+offer.Looked)
@@ -81,7 +82,11 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		}
 	}
 	if len(failed) > 0 {
-		return nil, errors.Join(failed...)
+		err := errors.Join(failed...)
+		if len(refused) > 0 {
+			err = fmt.Errorf("%w (%s)", err, strings.Join(refused, "; "))
+		}
+		return nil, err
 	}
 	if kind == "server" {
 		return nil, &usageError{"no server can be used: " + strings.TrimPrefix(strings.Join(passed, ""), kind+": "), remedy}
