@@ -1,8 +1,6 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -44,14 +42,23 @@ var autoHosts = map[string][]string{
 	snapshot.MySQL:    {"mysql", "mariadb", "db", "database", "localhost"},
 }
 
-// parse reads a URL into the addresses to try. Its errors never quote it.
+// misread is what is wrong with --database-url, and what to do about it. It
+// never quotes the URL, which has a password.
+type misread struct{ what, remedy string }
+
+func (e *misread) Error() string { return e.what + "; " + e.remedy }
+
+// shape of a URL, for those who left something out.
+const shape = "write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+
+// parse reads a URL into the addresses to try.
 func parse(text string) ([]address, error) {
 	if text == "" {
-		return nil, errors.New("--target server names no server; give --database-url")
+		return nil, &misread{"no server is named", "give --database-url"}
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("--database-url cannot be read as a URL: percent-encode special characters of the password (@ as %40, / as %2F)")
+		return nil, &misread{"--database-url cannot be read as a URL", "percent-encode special characters of the password (@ as %40, / as %2F)"}
 	}
 	a := address{params: u.RawQuery, database: strings.TrimPrefix(u.Path, "/"), host: u.Hostname()}
 	switch u.Scheme {
@@ -60,7 +67,7 @@ func parse(text string) ([]address, error) {
 	case "mysql", "mariadb":
 		a.engine, a.port = snapshot.MySQL, 3306
 	default:
-		return nil, errors.New("--database-url must begin with postgres:// or mysql://")
+		return nil, &misread{"--database-url names no engine", "it must begin with postgres:// or mysql://"}
 	}
 	if u.User != nil {
 		a.user = u.User.Username()
@@ -68,19 +75,19 @@ func parse(text string) ([]address, error) {
 	}
 	if p := u.Port(); p != "" {
 		if a.port, err = strconv.Atoi(p); err != nil || a.port < 1 || a.port > 65535 {
-			return nil, fmt.Errorf("--database-url has the port %s: a port is a number from 1 to 65535", p)
+			return nil, &misread{"--database-url has the port " + p, "a port is a number from 1 to 65535"}
 		}
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, errors.New("--database-url has parameters that cannot be read: percent-encode special characters")
+		return nil, &misread{"--database-url has parameters that cannot be read", "percent-encode special characters"}
 	}
 	if strings.Contains(u.Host, ",") {
-		return nil, errors.New("--database-url names several hosts; name the one to use")
+		return nil, &misread{"--database-url names several hosts", "name the one to use"}
 	}
 	for _, key := range []string{"host", "port", "user", "password", "dbname", "service", "servicefile", "passfile"} {
 		if q.Has(key) && !(key == "host" && a.host == "") {
-			return nil, fmt.Errorf("--database-url has the parameter %s, which would lead elsewhere; write it as USER:PASSWORD@HOST:PORT/DATABASE", key)
+			return nil, &misread{"--database-url has the parameter " + key + ", which would lead elsewhere", shape}
 		}
 	}
 	if a.host == "" { // a socket is named in the query, for it has slashes
@@ -93,10 +100,10 @@ func parse(text string) ([]address, error) {
 		a.params = q.Encode()
 	}
 	if a.host == "" {
-		return nil, errors.New("--database-url names no host: postgres://USER@HOST:PORT/DATABASE")
+		return nil, &misread{"--database-url names no host", shape}
 	}
 	if a.user == "" {
-		return nil, errors.New("--database-url names no user: postgres://USER@HOST:PORT/DATABASE")
+		return nil, &misread{"--database-url names no user", shape}
 	}
 	if a.host != "auto" {
 		return []address{a}, nil

@@ -32,7 +32,13 @@ func (e *refusal) Error() string {
 // remedy is the way out of an error, or "".
 func remedy(err error) string {
 	var r *refusal
+	var m *misread
+	var n *nowhere
 	switch {
+	case errors.As(err, &m):
+		return m.remedy
+	case errors.As(err, &n):
+		return "publish the service's port and give it in --database-url, or give the host"
 	case !errors.As(err, &r):
 		return ""
 	case r.denied != "":
@@ -48,6 +54,10 @@ func (p *Provisioner) Offer(ctx context.Context, spec snapshot.Spec) snapshot.Of
 	acc, at, l, err := p.admit(ctx, spec.Engine, "")
 	if err != nil {
 		o.Detail, o.Help = err.Error(), remedy(err)
+		var m *misread
+		if errors.As(err, &m) {
+			o.Detail = m.what
+		}
 		return o
 	}
 	acc.close()
@@ -142,10 +152,22 @@ func (p *Provisioner) reach(ctx context.Context, all []address) (account, addres
 		tried = append(tried, at.String())
 	}
 	if len(tried) > 1 {
-		last = fmt.Errorf("no server answers at %s (the host auto stands for these); give the service's port in --database-url, and the service that name: %w", strings.Join(tried, ", "), last)
+		last = &nowhere{tried, last}
 	}
 	return nil, all[len(all)-1], last
 }
+
+// nowhere is where the host auto has led.
+type nowhere struct {
+	tried []string
+	last  error
+}
+
+func (e *nowhere) Error() string {
+	return fmt.Sprintf("no server answers at any of %s, which the host auto stands for: %s", strings.Join(e.tried, ", "), e.last)
+}
+
+func (e *nowhere) Unwrap() error { return e.last }
 
 // unreachable is an address at which no server answers: no such name, nobody
 // listening, no answer in time.

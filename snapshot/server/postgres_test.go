@@ -122,7 +122,7 @@ func TestSignsOfProduction(t *testing.T) {
 	})
 	t.Run("nothing there", func(t *testing.T) {
 		refused(t, "postgres://ci:secret@127.0.0.1:1/x", laptop, "connect to 127.0.0.1:1", "refused")
-		refused(t, "postgres://ci:secret@auto:1/x", laptop, "no server answers at postgres:1, db:1, database:1, localhost:1")
+		refused(t, "postgres://ci:secret@auto:1/x", laptop, "no server answers at any of postgres:1, db:1, database:1, localhost:1")
 		refused(t, strings.Replace(url, "127.0.0.1", "auto", 1)+"?sslmode=nonsense", laptop, "sslmode")
 	})
 	t.Run("found by auto", func(t *testing.T) {
