@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -203,22 +204,18 @@ func (md *markdown) gantt() {
 	for i := range rows {
 		r := &rows[i]
 		section := fmt.Sprintf("    section %s\n", ganttLabel(clipLeft(oneLine(r.label), 40, "..")))
-		for k := range r.windows {
-			w := &r.windows[k]
-			_, limited := budget(md.obs, md.r.Policy, w)
+		for _, w := range md.bars(r) {
+			_, limited := budget(md.obs, md.r.Policy, &w)
 			tag := "done, "
 			switch {
-			case limited && md.isOver(w):
+			case limited && md.isOver(&w):
 				tag = "crit, "
 			case limited:
 				tag = "active, "
 			}
 			from, to := int64(w.OpenedMS), int64(w.OpenedMS+w.AtMostMS+0.5)
-			lines = append(lines, fmt.Sprintf("%s    line %d %s :%s%d, %d\n", section, w.Line, ganttLabel(clip(modeOf(r), 40, "..")), tag, from, max(to, from+1)))
+			lines = append(lines, fmt.Sprintf("%s    line %d%s %s :%s%d, %d\n", section, w.Line, md.inMigration(&w), ganttLabel(clip(modeOf(r), 40, "..")), tag, from, max(to, from+1)))
 			section = ""
-			if k == 3 {
-				break // the table above has the longest
-			}
 		}
 	}
 	if len(lines) == 0 {
@@ -230,6 +227,43 @@ func (md *markdown) gantt() {
 	}
 	head := "\n```mermaid\ngantt\n    title Lock windows, from the start of applying (red: over budget)\n    dateFormat x\n    axisFormat " + axis + "\n"
 	md.block(shareGantt, head, "```\n", lines, func(n int) string { return md.cutNotice("bar")(n) })
+}
+
+// bars are a row's windows that are drawn. What a statement locks at a time is
+// one, a table with its parts, and of those the four that matter most are shown.
+func (md *markdown) bars(r *lockRow) []gate.LockWindow {
+	var bars []gate.LockWindow
+	for _, w := range r.windows {
+		i := slices.IndexFunc(bars, func(b gate.LockWindow) bool {
+			return b.File == w.File && b.Line == w.Line && b.OpenedMS <= w.OpenedMS+w.AtMostMS && w.OpenedMS <= b.OpenedMS+b.AtMostMS
+		})
+		switch {
+		case i < 0:
+			bars = append(bars, w)
+		case w.AtMostMS > bars[i].AtMostMS:
+			bars[i] = w
+		}
+	}
+	over := func(w *gate.LockWindow) int { return map[bool]int{true: 0, false: 1}[md.isOver(w)] }
+	slices.SortStableFunc(bars, func(a, b gate.LockWindow) int {
+		return cmp.Or(cmp.Compare(over(&a), over(&b)), cmp.Compare(b.AtMostMS, a.AtMostMS))
+	})
+	bars = bars[:min(len(bars), 4)]
+	slices.SortStableFunc(bars, compareWindows)
+	return bars
+}
+
+// inMigration tells whose line it is, where several migrations are walked.
+func (md *markdown) inMigration(w *gate.LockWindow) string {
+	if len(md.obs.Migrations) < 2 {
+		return ""
+	}
+	for i := range md.obs.Migrations {
+		if m := &md.obs.Migrations[i]; m.Up.File == w.File {
+			return " of " + ganttLabel(clip(m.Version, 20, ".."))
+		}
+	}
+	return ""
 }
 
 func (md *markdown) statementTable() {
@@ -250,7 +284,10 @@ func (md *markdown) statementTable() {
 			note = notAnalysed
 		}
 		if s.run != nil {
-			time, n, wal = duration(s.run.DurationMS), number(s.run.Rows), byteSize(s.run.WALBytes)
+			time, wal = duration(s.run.DurationMS), byteSize(s.run.WALBytes)
+			if s.run.Rows > 0 {
+				n = number(s.run.Rows)
+			}
 			if rw := heapRewrites(s.run); len(rw) > 0 {
 				note = joinNotes(note, mdCode(clip(strings.Join(rw, ", "), 80, md.glyph.ellipsis)))
 			}
