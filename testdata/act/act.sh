@@ -77,6 +77,8 @@ run() { # BRANCH EXIT-CODE TITLE
 
 run dangerous 1 'The dangerous pull request'
 grep -q '::error .*file=migrations/.*line=' "$work/dangerous.log" || die 'the dangerous change must be annotated on its lines'
+[ "$(grep -c 'migration gate: FAIL' "$work/dangerous.log")" = 1 ] && ! grep -q 'All findings' "$work/dangerous.log" ||
+  die "act's log must show the summary's verdict once, and none of its tables"
 run safe 0 'Its safe rewrite'
 ! grep -q '::error ' "$work/safe.log" || die 'the safe change must not be annotated with an error'
 say "The failing check was annotated, and its safe rewrite passed ($SECONDS s in all)."

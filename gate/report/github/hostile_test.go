@@ -152,7 +152,9 @@ func checkHostile(t *testing.T, r gate.Report, attack, act string) {
 	if d := cmp.Diff(want, out); d != "" {
 		t.Error(d)
 	}
-	checkSummary(t, read(t, s.summary), len(r.Findings))
+	if act == "" { // act's has the verdict alone
+		checkSummary(t, read(t, s.summary), len(r.Findings))
+	}
 }
 
 // valid is what the runner's reader makes of text.

@@ -21,21 +21,21 @@ const (
 	summaryLeast = 4 << 10
 )
 
-// summarise appends the report to the job's summary. act keeps that file to
-// itself, so there the verdict goes to the log as well.
+// summarise appends the report to the job's summary. act prints that file in
+// its log, tables and diagrams as they are written, below the text report: it
+// gets the verdict alone, and in the log itself where it has no such file.
 func (r *Runner) summarise(rep gate.Report) error {
 	file := r.opt.Getenv("GITHUB_STEP_SUMMARY")
-	if file == "" && !r.act() {
-		return nil
-	}
 	if r.act() {
 		sections, err := report.Sections(rep, report.Options{Unicode: true, Source: r.opt.Source})
 		if err != nil {
 			return err
 		}
-		if _, err := r.out.Write([]byte("\n" + sections[0].Markdown + "\n")); err != nil {
-			return err
+		if file != "" {
+			return appendTo(file, sections[0].Markdown, "\n---\n\n")
 		}
+		_, err = r.out.Write([]byte("\n" + sections[0].Markdown + "\n"))
+		return err
 	}
 	if file == "" {
 		return nil
