@@ -33,6 +33,11 @@ func (b *Baseline) Seal(ctx context.Context) error {
 
 func (s *Server) seal(ctx context.Context) error {
 	small := false
+	if s.guest.is() {
+		if err := s.rest(ctx); err != nil {
+			return fmt.Errorf("disable events: %w", err)
+		}
+	}
 	err := s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) (err error) {
 		if err := s.analyze(ctx, c); err != nil {
 			return fmt.Errorf("analyze tables: %w", err)

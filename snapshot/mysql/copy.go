@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,7 +140,7 @@ func (c *copier) parallel(ctx context.Context, n int, f func(conn *sql.Conn, i i
 
 func (c *copier) sequences(ctx context.Context, conn *sql.Conn, names []string) error {
 	for _, name := range names {
-		_, show, err := shown(ctx, conn, "SHOW CREATE SEQUENCE "+ident(c.from, name))
+		show, err := shown(ctx, conn, "SHOW CREATE SEQUENCE "+ident(c.from, name))
 		if err != nil {
 			return fmt.Errorf("sequence %s: %w", name, err)
 		}
@@ -146,7 +148,7 @@ func (c *copier) sequences(ctx context.Context, conn *sql.Conn, names []string) 
 		if err := conn.QueryRowContext(ctx, "SELECT next_not_cached_value FROM "+ident(c.from, name)).Scan(&next); err != nil {
 			return fmt.Errorf("sequence %s: %w", name, err)
 		}
-		for _, q := range []string{c.moved(show[1]), "DO SETVAL(" + ident(c.to, name) + ", " + next + ", 0)"} {
+		for _, q := range []string{c.moved(show["create table"]), "DO SETVAL(" + ident(c.to, name) + ", " + next + ", 0)"} {
 			if _, err := conn.ExecContext(ctx, q); err != nil {
 				return fmt.Errorf("sequence %s: %w", name, err)
 			}
@@ -203,37 +205,38 @@ func (c *copier) analyze(ctx context.Context, conn *sql.Conn, statement string) 
 // moved makes a text of the baseline's speak of the clone.
 func (c *copier) moved(text string) string { return strings.ReplaceAll(text, c.from, c.to) }
 
-// shown runs a SHOW CREATE and gives its one row, by the columns' names in
-// lower case and in order.
-func shown(ctx context.Context, conn *sql.Conn, query string) (by map[string]string, row []string, err error) {
+// shown runs a SHOW CREATE and gives its one row by the columns' names, in lower
+// case.
+func shown(ctx context.Context, conn *sql.Conn, query string) (map[string]string, error) {
 	rows, err := conn.QueryContext(ctx, query)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	defer rows.Close()
 	names, err := rows.Columns()
-	if err := rows.Close(); err != nil {
-		return nil, nil, err
-	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	list, err := textRows(ctx, conn, query)
-	if err != nil {
-		return nil, nil, err
+	values, into := make([]sql.NullString, len(names)), make([]any, len(names))
+	for i := range values {
+		into[i] = &values[i]
 	}
-	if len(list) != 1 {
-		return nil, nil, fmt.Errorf("%s has no answer", brief(query))
+	if !rows.Next() {
+		return nil, cmp.Or(rows.Err(), fmt.Errorf("%s has no answer", brief(query)))
 	}
-	by = map[string]string{}
+	if err := rows.Scan(into...); err != nil {
+		return nil, err
+	}
+	by := map[string]string{}
 	for i, n := range names {
-		by[strings.ToLower(n)] = list[0][i]
+		by[strings.ToLower(n)] = values[i].String
 	}
-	return by, list[0], nil
+	return by, rows.Close()
 }
 
 // code makes what has a body once more, in the very session that it remembers.
 func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) error {
-	by, _, err := shown(ctx, c.owner, "SHOW CREATE "+kind+" "+ident(c.from, name))
+	by, err := shown(ctx, c.owner, "SHOW CREATE "+kind+" "+ident(c.from, name))
 	if err != nil {
 		return err
 	}
@@ -242,8 +245,10 @@ func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) er
 		text = by["sql original statement"]
 	}
 	if text == "" {
-		return fmt.Errorf("the account may not read its body")
+		return errors.New("the account may not read its body")
 	}
+	// A view remembers no sql_mode, and is spelled for any but those that change
+	// how text is read.
 	set := []string{"character_set_client = " + by["character_set_client"], "collation_connection = " + by["collation_connection"]}
 	if mode, ok := by["sql_mode"]; ok {
 		set = append(set, "sql_mode = "+literal(mode))
@@ -269,7 +274,7 @@ func (c *copier) code(ctx context.Context, conn *sql.Conn, kind, name string) er
 		return err
 	}
 	mine, _ := withOwner([]byte(text), c.s.guest.definer)
-	defer func() { _, _ = conn.ExecContext(ctx, "SET NAMES utf8mb4") }()
+	defer func() { _, _ = conn.ExecContext(ctx, "SET NAMES utf8mb4, sql_mode = '', time_zone = '+00:00'") }()
 	for _, q := range []string{"SET " + strings.Join(set, ", "), c.moved(string(mine))} {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return err

@@ -253,6 +253,22 @@ func (s *Server) grant(ctx context.Context, c *sql.Conn, schema, account string)
 	return err
 }
 
+// rest disables the events that merged migrations have made in the baseline:
+// whether the server runs events is its owner's business.
+func (s *Server) rest(ctx context.Context) error {
+	user, password := s.owner()
+	schema := s.guest.schema(snapshot.FirstInstance)
+	return s.onAs(ctx, user, password, snapshot.FirstInstance, schema, nil, func(c *sql.Conn) error {
+		names, err := column(ctx, c, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE STATUS = 'ENABLED' AND EVENT_SCHEMA = "+literal(schema))
+		for _, name := range names {
+			if _, err := c.ExecContext(ctx, "ALTER EVENT "+ident(name)+" DISABLE"); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+}
+
 // lock takes from the migrating account all rights on a schema but to read it.
 func (s *Server) lock(ctx context.Context, c *sql.Conn, schema string) error {
 	if s.guest.account == "" {

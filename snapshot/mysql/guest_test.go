@@ -27,7 +27,7 @@ var accounts = map[string]string{
 }
 
 // guestOf makes a target of a run's own schemas on a server.
-func guestOf(t *testing.T, on *snapshot.Target, account string) *snapshot.Target {
+func guestOf(t testing.TB, on *snapshot.Target, account string) *snapshot.Target {
 	t.Helper()
 	db, err := sql.Open("mysql", fmt.Sprintf("%s:%s@tcp(%s:%d)/", on.User, on.Password, on.Host, on.Port))
 	if err != nil {
@@ -342,4 +342,60 @@ func TestGuestRedirects(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestGuestClonesWhatIsOdd: what no dump brings, and migrations do.
+func TestGuestClonesWhatIsOdd(t *testing.T) {
+	common := []string{
+		"CREATE TABLE a (id int AUTO_INCREMENT PRIMARY KEY, v varchar(20) CHARACTER SET latin1, up varchar(20) AS (UPPER(v)) STORED, low varchar(20) AS (LOWER(v)) VIRTUAL, hidden int INVISIBLE DEFAULT 7, CHECK (hidden < 1000)) AUTO_INCREMENT = 500",
+		"INSERT INTO a (id, v, hidden) VALUES (1, 'Ä', 1), (2, NULL, 2)",
+		"CREATE TABLE b (a_id int, d datetime, KEY (d), CONSTRAINT fk FOREIGN KEY (a_id) REFERENCES a (id) ON DELETE CASCADE)",
+		"SET sql_mode = 'ALLOW_INVALID_DATES'", "INSERT INTO b VALUES (1, '2020-02-31'), (NULL, '0000-00-00')", "SET sql_mode = ''",
+		"CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM b",
+		"SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'", "CREATE TRIGGER t1 BEFORE INSERT ON b FOR EACH ROW SET NEW.d = COALESCE(NEW.d, 'x' || '1')", "SET sql_mode = ''",
+		"CREATE TRIGGER t0 BEFORE INSERT ON b FOR EACH ROW SET @t0 = 1",
+		"CREATE VIEW z AS SELECT id, CONCAT('\\\\', v) AS w FROM a", "CREATE VIEW y AS SELECT * FROM z",
+	}
+	for _, flavour := range snapshottest.MySQLFlavours(t) {
+		t.Run(flavour, func(t *testing.T) {
+			more := []string{"CREATE INDEX f ON a ((hidden + 1))", "ANALYZE TABLE a UPDATE HISTOGRAM ON v WITH 8 BUCKETS"}
+			if snapshottest.MySQLSpec(flavour).Engine == snapshot.MariaDB {
+				more = []string{"CREATE SEQUENCE s START WITH 5", "DO NEXTVAL(s)", "CREATE TABLE o (n bigint DEFAULT NEXTVAL(s), v int)", "INSERT INTO o (v) VALUES (1)",
+					"CREATE TABLE h (id int PRIMARY KEY, v int) WITH SYSTEM VERSIONING", "INSERT INTO h VALUES (1, 1)", "UPDATE h SET v = 2"}
+			}
+			s, err := mysql.Connect(t.Context(), guestOf(t, snapshottest.MySQL(t, flavour), "maker"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealed(t, func(t *testing.T, b *lab) {
+				clone := b.clone(t)
+				was, err := b.base.Database().Schema(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				now, err := clone.Schema(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(was, now); d != "" {
+					t.Errorf("(-baseline +clone):\n%s", d)
+				}
+				diffs, _, err := mysql.Compare(t.Context(), b.base.Database(), clone, mysql.CompareOptions{})
+				if err != nil || len(diffs) > 0 {
+					t.Errorf("%+v, %v", diffs, err)
+				}
+				dsn := clone.OwnerDSN()
+				run(t, dsn, "INSERT INTO a (v) VALUES ('new')")
+				if got := ask(t, dsn, "SELECT MAX(id), (SELECT GROUP_CONCAT(hidden ORDER BY id) FROM a WHERE id < 3), (SELECT GROUP_CONCAT(STATUS) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()) FROM a"); got[0] != "500" || got[1] != "1,2" || got[2] != "DISABLED" {
+					t.Errorf("%q", got)
+				}
+				if b.mariadb() {
+					run(t, dsn, "INSERT INTO o (v) VALUES (2)")
+					if got := ask(t, dsn, "SELECT GROUP_CONCAT(n ORDER BY v) FROM o"); !strings.HasPrefix(got[0], "6,") {
+						t.Errorf("%q", got)
+					}
+				}
+			}, s, nil, append(common, more...)...)
+		})
+	}
 }

@@ -71,7 +71,7 @@ func sealed(t *testing.T, f func(t *testing.T, b *lab), s *mysql.Server, target 
 	if err := base.Seal(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if target.Instances != nil {
+	if target != nil && target.Instances != nil {
 		size, _ := target.Instances.Size(ctx, snapshot.FirstInstance)
 		t.Logf("sealed in %v, %d MiB", time.Since(began).Round(time.Millisecond), size>>20)
 	}

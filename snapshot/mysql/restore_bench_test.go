@@ -189,3 +189,38 @@ func writeDump(b *testing.B, path string, mib int) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkGuestClone tells what a clone costs on a server where only schemas can
+// be made, against the restore.
+func BenchmarkGuestClone(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "big.sql")
+	writeDump(b, file, number(b, "MG_BENCH_MIB", 200))
+	src, err := snapshot.Open(context.Background(), file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	target := guestOf(b, snapshottest.MySQLAlone(b, snapshot.MySQL, map[string]string{"innodb_buffer_pool_size": "1G", "innodb_redo_log_capacity": "1G"}), "root")
+	s, err := mysql.Connect(b.Context(), target)
+	if err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	base, _, err := s.Restore(b.Context(), src, mysql.RestoreOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	restored := time.Since(began)
+	if err := base.Seal(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		began = time.Now()
+		if err := base.Clone(b.Context(), "candidate"); err != nil {
+			b.Fatal(err)
+		}
+		fmt.Printf("restore of %d MiB: %.1f s, clone: %.1f s\n", src.Size>>20, restored.Seconds(), time.Since(began).Seconds())
+		if err := s.Drop(b.Context(), "candidate"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
