@@ -47,8 +47,12 @@ test: prepare ## all tests
 	@# -count 1: go's cache knows nothing of servers and programs that came or went.
 	go test $(if $(filter -v,$(ARGS)),,-json) -count 1 -timeout 20m $(ARGS) $(PKG) $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary)
 
+.PHONY: image
+image: ## the container image migration-gate:dev (BASE=debian:trixie-slim)
+	@BASE=$(BASE) testdata/images/product.sh migration-gate:dev
+
 .PHONY: test-images
-test-images: ## the container tests, on images built here from Debian packages
+test-images: ## the container tests and the image's own, on images built here from Debian packages
 	@testdata/images/test.sh $(ARGS)
 
 .PHONY: act

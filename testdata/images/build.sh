@@ -5,7 +5,7 @@
 #   build.sh [IMAGE…]          default: postgres:15 postgres:17 mysql mariadb
 #
 # An image is postgres:MAJOR (or MAJOR alone), mysql or mariadb, of the version
-# that Debian has. Tags migration-gate-test/NAME:VERSION and :VERSION-HASH,
+# that Debian has; or debian:SUITE, their base. Tags migration-gate-test/NAME:VERSION and :VERSION-HASH,
 # where HASH covers the build files: what is up to date is not built again.
 # Suites come from the mirror in this machine's own apt sources, or from
 # $MG_TEST_MIRROR.
@@ -95,8 +95,9 @@ for image; do
     # Debian has mariadb-dump, and the plugin that shows metadata locks, in
     # packages whose dependencies nothing here needs.
     mariadb | mariadb:10.11) build mariadb 10.11 mysql --build-arg FLAVOUR=mariadb --build-arg UNPACK='mariadb-server mariadb-client' ;;
+    debian:*) base "${image#debian:}"; echo "$repo/$image" ;;
     postgres) for major in 15 17; do build postgres $major postgres --build-arg MAJOR=$major; done ;;
     postgres:* | [0-9]*) build postgres "${image#postgres:}" postgres --build-arg MAJOR="${image#postgres:}" ;;
-    *) die "$image is none of postgres:MAJOR, mysql, mariadb" ;;
+    *) die "$image is none of postgres:MAJOR, mysql, mariadb, debian:SUITE" ;;
   esac
 done

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs the container tests on images built here (build.sh), with the engine
-# that answers or one of our own for the while (engine.sh). Arguments go to
-# `go test`.
+# Runs the container tests on images built here (build.sh), and the product
+# image itself (product.sh), with the engine that answers or one of our own for
+# the while (engine.sh). Arguments go to `go test`.
 #
 # Where there can be no engine it says so and succeeds, unless MG_TEST_IMAGES
 # is "require", as continuous integration has it.
@@ -22,3 +22,15 @@ if ! answers; then
 fi
 $images/build.sh
 MG_TEST_IMAGES=require go test -timeout 20m "$@" ./snapshot/container/...
+
+# One image of what the Dockerfile makes by default, one with MySQL, which
+# Debian's stable release does not have. The figures are those of the release.
+figures=$(mktemp)
+BASE=$($images/build.sh debian:trixie) $images/product.sh migration-gate-test/product:default
+BASE=$($images/build.sh debian:sid) $images/product.sh migration-gate-test/product:mysql --build-arg MYSQL=mysql --build-arg POSTGRES_MAJORS=
+code=0
+MG_TEST_PRODUCT=migration-gate-test/product:default MG_TEST_PRODUCT_MYSQL=migration-gate-test/product:mysql MG_TEST_FIGURES=$figures \
+  go test -count 1 -timeout 20m "$@" ./testdata/images/product || code=$?
+cat "$figures"
+rm -f "$figures"
+exit $code
