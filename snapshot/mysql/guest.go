@@ -56,6 +56,9 @@ type guest struct {
 	// on a server that writes a binary log and does not trust who makes them
 	// (MySQL's default).
 	definer string
+	// others are the schemas of others that the URL's account may reach, where it
+	// migrates itself: nothing that names one is restored.
+	others []string
 	// lenient: who loads may set what only administrators may for their session.
 	lenient bool
 }
@@ -186,7 +189,8 @@ func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
 		return err
 	}
 	s.guest.account = ""
-	return nil
+	s.guest.others, err = s.Others(ctx)
+	return err
 }
 
 // hire makes an account with rights on the schema of the baseline, which shows

@@ -399,3 +399,34 @@ func TestGuestClonesWhatIsOdd(t *testing.T) {
 		})
 	}
 }
+
+// TestGuestWithOtherRights: an account that may not make another migrates itself,
+// and what would reach for somebody else's database is not restored.
+func TestGuestWithOtherRights(t *testing.T) {
+	onFlavours(t, func(t *testing.T, p *production) {
+		p.exec("CREATE DATABASE billing; CREATE TABLE billing.invoices (id int); CREATE USER IF NOT EXISTS ci_plain IDENTIFIED BY 'secret-1A'; GRANT ALL ON billing.* TO ci_plain")
+		defer p.exec("REVOKE ALL ON billing.* FROM ci_plain")
+		for name, test := range map[string][2]string{
+			"trigger":   {"CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW INSERT INTO billing.invoices VALUES (1);", "names the database billing"},
+			"rows":      {"INSERT INTO `billing`.`invoices` VALUES (1);", "more than one database (shop, billing)"},
+			"reference": {"ALTER TABLE t ADD FOREIGN KEY (id) REFERENCES `billing`.`invoices` (id);", "names the database billing"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, _, _, err := p.tryGuest(t, "plain", write(t, []byte(p.header("shop")+"CREATE TABLE t (id int);\n"+test[0]+ending)))
+				if err == nil || !strings.Contains(err.Error(), test[1]) {
+					t.Errorf("%v does not say %q", err, test[1])
+				}
+			})
+		}
+		if rows := p.query("SELECT COUNT(*) FROM billing.invoices"); rows[0][0] != "0" {
+			t.Errorf("%s rows went to somebody else", rows[0][0])
+		}
+		s, err := mysql.Connect(t.Context(), guestOf(t, p.target, "plain"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if others, err := s.Others(t.Context()); err != nil || strings.Join(others, " ") != "billing" || s.OwnAccount() {
+			t.Errorf("%q, %v, an account of its own: %t", others, err, s.OwnAccount())
+		}
+	})
+}

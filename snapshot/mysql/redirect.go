@@ -57,6 +57,9 @@ func (l *loader) redirected(text []byte) ([]byte, error) {
 	if shown == "" {
 		shown = l.r.named
 	}
+	if err := l.elsewhere(text); err != nil {
+		return nil, err
+	}
 	if shown == "" || !bytes.Contains(text, []byte(shown)) {
 		return text, nil
 	}
@@ -102,6 +105,24 @@ func (l *loader) redirected(text []byte) ([]byte, error) {
 		from = t.to
 	}
 	return append(out, text[from:]...), nil
+}
+
+// elsewhere refuses what names another database of the server, where the
+// account that runs it may reach that.
+func (l *loader) elsewhere(text []byte) error {
+	if len(l.r.s.guest.others) == 0 {
+		return nil
+	}
+	tokens := lex(text)
+	for i, t := range tokens {
+		if i+2 >= len(tokens) || string(text[tokens[i+1].from:tokens[i+1].to]) != "." || !containsFold(l.r.s.guest.others, t.name) {
+			continue
+		}
+		if i == 0 || string(text[tokens[i-1].from:tokens[i-1].to]) != "." {
+			return fmt.Errorf("it names the database %s, which is on this server and somebody else's: give an account that may create another (GRANT CREATE USER ON *.* … WITH GRANT OPTION), or another --target", t.name)
+		}
+	}
+	return nil
 }
 
 // databaseName is the place of the name in CREATE, ALTER or DROP DATABASE.

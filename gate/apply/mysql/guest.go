@@ -103,9 +103,10 @@ func (g *Guest) check(s *migration.Script) error {
 	return nil
 }
 
-// unreadable: the statement runs text that is only made as it runs.
+// unreadable: the statement may run text that is only made as it runs, or a
+// procedure of the snapshot's that does.
 func unreadable(st *migration.Statement) bool {
-	return len(st.Facts.Unread) > 0
+	return len(st.Facts.Unread) > 0 || has(scan(st.SQL), "PREPARE", "EXECUTE", "CALL")
 }
 
 // elsewhere finds a schema that the statement names, and the line: by its
@@ -114,6 +115,9 @@ func (g *Guest) elsewhere(st *migration.Statement) (line int, schema string) {
 	words := scan(st.SQL)
 	for _, a := range st.Facts.Actions {
 		names := []string{a.Schema}
+		if a.Verb == migration.SetSchema {
+			names = append(names, a.NewName)
+		}
 		if s, _, qualified := strings.Cut(a.Refs, "."); qualified {
 			names = append(names, s)
 		}
