@@ -93,7 +93,7 @@ func (p *Provisioner) admit(ctx context.Context, engine, place string) (account,
 	if err != nil {
 		return nil, at, looked{}, err
 	}
-	l, err := acc.look(ctx)
+	l, err := p.look(ctx, acc, at)
 	if err == nil {
 		err = p.judge(at, l)
 	}
@@ -105,6 +105,29 @@ func (p *Provisioner) admit(ctx context.Context, engine, place string) (account,
 		return nil, at, looked{}, err
 	}
 	return acc, at, l, nil
+}
+
+// fresh is how long a look holds: to reap, to offer and to provision are one
+// start, and to watch for traffic takes a moment.
+const fresh = 30 * time.Second
+
+// sight is what was seen at an address, and when.
+type sight struct {
+	looked
+	at time.Time
+}
+
+func (p *Provisioner) look(ctx context.Context, acc account, at address) (looked, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if seen, ok := p.seen[at]; ok && time.Since(seen.at) < fresh {
+		return seen.looked, nil
+	}
+	l, err := acc.look(ctx)
+	if err == nil {
+		p.seen[at] = sight{l, time.Now()}
+	}
+	return l, err
 }
 
 // back connects to the server of a handle, which was admitted before. What is

@@ -47,7 +47,11 @@ type Options struct {
 }
 
 // Provisioner makes targets on one server.
-type Provisioner struct{ opt Options }
+type Provisioner struct {
+	opt  Options
+	mu   sync.Mutex
+	seen map[address]sight
+}
 
 var _ snapshot.Provisioner = (*Provisioner)(nil)
 
@@ -56,7 +60,7 @@ func New(opt Options) *Provisioner {
 	if opt.Log == nil {
 		opt.Log = func(string) {}
 	}
-	return &Provisioner{opt}
+	return &Provisioner{opt: opt, seen: map[address]sight{}}
 }
 
 // Kind as --target spells it.
