@@ -95,7 +95,7 @@ func writeFile(path string, content []byte) (err error) {
 		path = real
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
@@ -110,6 +110,9 @@ func writeFile(path string, content []byte) (err error) {
 	if _, err = tmp.Write(content); err == nil {
 		// CreateTemp makes files private; a report is for others to read.
 		err = tmp.Chmod(0o644)
+	}
+	if err == nil {
+		err = give(tmp.Name())
 	}
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err

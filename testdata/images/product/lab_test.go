@@ -167,7 +167,7 @@ var labs struct {
 
 // lab is a directory with the demonstration of an engine, as a mount: the
 // snapshot, and below safe/ and dangerous/ a clone of the repository with that
-// change checked out.
+// change checked out; job/ is another of the dangerous one.
 func lab(t *testing.T, engine string) string {
 	t.Helper()
 	labs.Lock()
@@ -238,7 +238,8 @@ git init -q -b main origin; cd origin; mkdir migrations; cp "$1"/main/*.sql migr
 for change in safe dangerous; do
   git clone -q origin $change; cd $change; git checkout -q -b $change; cp "$1"/$change/*.sql migrations; git add -A; git commit -q -m "$change"; cd ..
 done
-chown -R "$2" safe dangerous`
+cp -R dangerous job # for steps that leave state between them
+chown -R "$2" safe dangerous job`
 	cmd := exec.Command("bash", "-c", script, "bash", here, fmt.Sprint(checkout))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@example.org", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@example.org")

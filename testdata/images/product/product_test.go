@@ -196,13 +196,12 @@ migrate up --database ci_db
 assert-lock-budget --database ci_db --max-exclusive-ms 5000 --max-write-block-ms 5000
 assert-safe-down --dir migrations/ --base origin/main || echo "refused with $?"
 destroy --database ci_db
-! pgrep postgres`
-	script = strings.Replace(script, "! pgrep postgres", `for c in /proc/[0-9]*/comm; do read -r name <$c || continue; [ "$name" != postgres ]; done`, 1)
-	b := box{options: with(at(dir, "dangerous"), []string{"--env", "GITLAB_CI=true", "--env", "MIGRATION_GATE_BASE=origin/main", "--entrypoint", ""}), args: []string{"sh", "-c", script}}
+for c in /proc/[0-9]*/comm; do read -r name <$c || continue; [ "$name" != postgres ]; done`
+	b := box{options: with(at(dir, "job"), []string{"--env", "GITLAB_CI=true", "--env", "MIGRATION_GATE_BASE=origin/main", "--entrypoint", ""}), args: []string{"sh", "-c", script}}
 	g := b.run(t)
 	g.want(t, 0, "ci_db: postgres 17", "unsafe-down", "refused with 1", "ci_db: destroyed")
 	figure("GitLab job, the five steps", g)
-	untouched(t, filepath.Join(dir, "dangerous"), ".migration-gate")
+	untouched(t, filepath.Join(dir, "job"), ".migration-gate")
 }
 
 // GitHub runs an action's container with these mounts and variables, without a
@@ -241,7 +240,7 @@ func TestAsAGitHubAction(t *testing.T) {
 		"GITHUB_OUTPUT": "/github/file_commands/set_output_1", "GITHUB_STEP_SUMMARY": "/github/file_commands/step_summary_1",
 		"GITHUB_STATE": "/github/file_commands/save_state_1", "GITHUB_ENV": "/github/file_commands/set_env_1",
 		"RUNNER_TEMP": "/github/runner_temp", "RUNNER_OS": "Linux",
-		"INPUT_SNAPSHOT": "/snapshot/orders.dump", "INPUT_BASE": "origin/main", "INPUT_IMAGE": sibling, "INPUT_DIR": "", "INPUT_SERVER-VERSION": "",
+		"INPUT_SNAPSHOT": "/snapshot/orders.dump", "INPUT_BASE": "origin/main", "INPUT_IMAGE": sibling, "INPUT_DIR": "", "INPUT_REPORT-DIR": "migration-gate-report", "INPUT_SERVER-VERSION": "",
 	} {
 		options = append(options, "--env", name+"="+value)
 	}
@@ -255,7 +254,10 @@ func TestAsAGitHubAction(t *testing.T) {
 	if summary, err := os.ReadFile(filepath.Join(mounts, "file_commands/step_summary_1")); err != nil || !strings.Contains(string(summary), "unsafe-down") {
 		t.Errorf("summary: %q, %v", summary, err)
 	}
-	untouched(t, filepath.Join(dir, "dangerous"), ".migration-gate", "migration-gate-report")
+	if _, err := os.Stat(filepath.Join(dir, "dangerous/migration-gate-report/report.json")); err != nil {
+		t.Error(err)
+	}
+	untouched(t, filepath.Join(dir, "dangerous"))
 }
 
 // A service of the job is reached by its name, from the job's network.
