@@ -25,7 +25,9 @@ const cleanupTime = 30 * time.Second
 // provision picks a provisioner and starts a server. The detail of the target
 // says which was picked and, where others were asked first, why not those.
 func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot.Spec) (*snapshot.Target, error) {
-	var passed, refused, looked []string
+	// Why not the others: those that were not tried, those that did not come up,
+	// and both in the report's few words.
+	var refused, broken, passed, looked []string
 	remedy := "install " + gate.Engine{Name: spec.Engine}.Product() + "'s server, start a Docker engine, or give --target and --server-version"
 	var failed []error
 	try := func(p snapshot.Provisioner, offer snapshot.Offer) (*snapshot.Target, error) {
@@ -36,7 +38,8 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		// An image that does not arrive, a download without a network: what is
 		// next may do without. The report tells that it was asked first.
 		a.log.Warn("look for another server", "error", err)
-		passed, failed = append(passed, err.Error()), append(failed, err)
+		why := p.Kind() + ": " + clause(offer.Detail) + " did not come up"
+		broken, passed, failed = append(broken, why), append(passed, why), append(failed, err)
 		return nil, nil
 	}
 	var fallback snapshot.Provisioner
@@ -59,7 +62,11 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 			fallback, second = p, offer
 		}
 		refused = append(refused, p.Kind()+": "+offer.Detail)
-		passed = append(passed, p.Kind()+": "+offer.Detail)
+		brief := clause(offer.Detail)
+		passed = append(passed, p.Kind()+": "+brief)
+		if brief != offer.Detail && kind == "auto" {
+			a.log.Info("look for another server", "target", p.Kind(), "because", offer.Detail)
+		}
 		if offer.Looked != "" {
 			looked = append(looked, "; looked in "+offer.Looked)
 		}
@@ -73,10 +80,7 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		}
 	}
 	if fallback != nil {
-		passed = nil // the offer's own detail says what was wanted
-		for _, err := range failed {
-			passed = append(passed, err.Error())
-		}
+		passed = broken // the offer's own detail says what was wanted
 		if t, err := try(fallback, second); t != nil || err != nil {
 			return t, err
 		}
@@ -89,15 +93,27 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		return nil, err
 	}
 	if kind == "server" {
-		return nil, &usageError{"no server can be used: " + strings.TrimPrefix(strings.Join(passed, ""), kind+": "), remedy}
+		return nil, &usageError{"no server can be used: " + strings.TrimPrefix(strings.Join(refused, ""), kind+": "), remedy}
 	}
 	return nil, &usageError{
-		"no server can be started: " + strings.Join(passed, "; ") + strings.Join(looked, ""),
+		"no server can be started: " + strings.Join(refused, "; ") + strings.Join(looked, ""),
 		remedy,
 	}
 }
 
-func (a *app) start(ctx context.Context, p snapshot.Provisioner, spec snapshot.Spec, offer snapshot.Offer, passed []string) (*snapshot.Target, error) {
+// clause is the beginning of a reason, without what it goes back to: the
+// engine's, the registry's and the network's words are for the log.
+func clause(detail string) string {
+	const most = 100
+	detail, _, _ = strings.Cut(strings.TrimSpace(detail), ": ")
+	detail, _, _ = strings.Cut(detail, ", to be ")
+	if r := []rune(detail); len(r) > most {
+		detail = string(r[:most-1]) + "…"
+	}
+	return detail + strings.Repeat(")", max(0, strings.Count(detail, "(")-strings.Count(detail, ")")))
+}
+
+func (a *app) start(ctx context.Context, p snapshot.Provisioner, spec snapshot.Spec, offer snapshot.Offer, others []string) (*snapshot.Target, error) {
 	t, err := p.Provision(ctx, spec, offer)
 	if err != nil {
 		return nil, fmt.Errorf("start a server (%s): %w", p.Kind(), err)
@@ -105,8 +121,8 @@ func (a *app) start(ctx context.Context, p snapshot.Provisioner, spec snapshot.S
 	if t.Detail == "" {
 		t.Detail = offer.Detail
 	}
-	if len(passed) > 0 {
-		t.Detail += " (not " + strings.Join(passed, "; not ") + ")"
+	if len(others) > 0 {
+		t.Detail += " (not " + strings.Join(others, "; not ") + ")"
 	}
 	return t, nil
 }
