@@ -19,7 +19,8 @@
 //	secret:""        may carry a password: never shown, and then refused in argv
 //	key:"roles"      the key in the file, where it is not the flag's name
 //	source:"flag"    where it may be given, where that is not everywhere: "flag", "flag,env" or "env"
-//	action:"text"    the default in action.yml, where it is not the flag's; "-": no input of the action
+//	action:"text"    the default in action.yml, where it is not the flag's; "-": no input of
+//	                 the action, whose servers never outlive the run
 package config
 
 import (
@@ -33,7 +34,7 @@ type Global struct {
 	ConfigFrom       string `default:"auto" values:"auto,base,head" source:"flag,env" help:"Which side's configuration file counts: the base's, or the one that is checked out (head); auto takes the base's for pull and merge requests, so that a change cannot loosen its own gate."`
 	WorkingDirectory string `placeholder:"DIR" source:"flag,env" help:"Directory to run in, as if started there; all relative paths are relative to it."`
 	Verbose          bool   `short:"v" help:"Log what is done and where each setting comes from."`
-	LogFormat        string `default:"text" values:"text,json" help:"Format of the log on standard error."`
+	LogFormat        string `default:"text" values:"text,json" action:"-" help:"Format of the log on standard error."`
 	Progress         string `default:"auto" values:"auto,bar,plain,none" help:"Progress on standard error: bars, plain lines, or none; auto draws bars on a terminal."`
 }
 
@@ -130,7 +131,7 @@ type Trust struct {
 // Lifetime is how long things take and last, and where they live meanwhile.
 type Lifetime struct {
 	Timeout time.Duration `default:"30m" placeholder:"DURATION" help:"Longest time for the whole run."`
-	TTL     time.Duration `name:"ttl" default:"2h" placeholder:"DURATION" help:"How long a kept server lives; any later start of the tool removes it then."`
+	TTL     time.Duration `name:"ttl" default:"2h" placeholder:"DURATION" action:"-" help:"How long a kept server lives; any later start of the tool removes it then."`
 	Scratch
 }
 
@@ -139,12 +140,12 @@ func (l Lifetime) Deadline() time.Duration { return l.Timeout }
 
 // Keeping leaves the server running.
 type Keeping struct {
-	Keep bool `help:"Keep the server after the run, until its time to live is over."`
+	Keep bool `action:"-" help:"Keep the server after the run, until its time to live is over."`
 }
 
 // Scratch says where state between commands and scratch data go.
 type Scratch struct {
-	RunDir  string `placeholder:"DIR" path:"" help:"Directory of the state that the commands share (default: .migration-gate at the repository's top)."`
+	RunDir  string `placeholder:"DIR" path:"" action:"-" help:"Directory of the state that the commands share (default: .migration-gate at the repository's top)."`
 	WorkDir string `placeholder:"DIR" path:"" help:"Directory under which servers keep their scratch data (default: the system's directory for temporary files)."`
 }
 
