@@ -136,6 +136,9 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 		}
 		c.Dir = dir
 	}
+	if err := repo.refuseElsewhere(ctx, opt, b.id, head, dir); err != nil {
+		return nil, err
+	}
 	baseTree, err := repo.tree(ctx, b.id, dir)
 	if err != nil {
 		return nil, err

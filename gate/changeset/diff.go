@@ -144,11 +144,16 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 		case !inHead:
 			gone = append(gone, name)
 		default:
-			if base.files[name].blob == head.files[name].blob && head.files[name].blob != "" {
+			same := base.files[name].blob == head.files[name].blob && head.files[name].blob != ""
+			link := base.files[name].symlink
+			if same && !link {
 				continue
 			}
 			line, err := firstDifference(base, name, head, name)
 			if err != nil {
+				if same && leadsOut(base, head, name) {
+					continue // out of both sides' files
+				}
 				return nil, err
 			}
 			if line > 0 {
@@ -181,6 +186,13 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 	}
 	slices.SortFunc(changes, func(a, b gate.FileChange) int { return strings.Compare(a.Path, b.Path) })
 	return changes, nil
+}
+
+// leadsOut reports whether neither side can read what a link leads to.
+func leadsOut(base, head *tree, name string) bool {
+	_, before := base.ReadFile(name)
+	_, after := head.ReadFile(name)
+	return before != nil && after != nil
 }
 
 // mergedFiles are the head's files of migrations that the base has.

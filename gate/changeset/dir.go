@@ -16,21 +16,7 @@ func (r *repo) migrationsDir(ctx context.Context, opt Options, head string) (str
 	if name == "" {
 		return "", fmt.Errorf("no migration directory named: pass --dir DIR")
 	}
-	var candidates []string
-	for _, from := range []string{r.cwd, r.top} {
-		abs := name
-		if !filepath.IsAbs(name) {
-			abs = filepath.Join(from, name)
-		}
-		if real, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = real
-		}
-		rel, err := filepath.Rel(r.top, abs)
-		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			continue // "../migrations", as typed in a directory below, leads out from the top
-		}
-		candidates = append(candidates, filepath.ToSlash(rel))
-	}
+	candidates := r.candidates(name)
 	if len(candidates) == 0 {
 		return "", fmt.Errorf("migration directory %s is outside the repository %s: run in the repository that holds it", name, r.top)
 	}
@@ -49,6 +35,56 @@ func (r *repo) migrationsDir(ctx context.Context, opt Options, head string) (str
 		return dir, nil
 	}
 	return candidates[0], &missingDir{name: name, cwd: r.cwd, top: r.top, candidates: candidates}
+}
+
+// candidates are the places that a directory's name may mean, relative to the
+// top and with links followed.
+func (r *repo) candidates(name string) []string {
+	var found []string
+	for _, from := range []string{r.cwd, r.top} {
+		abs := name
+		if !filepath.IsAbs(name) {
+			abs = filepath.Join(from, name)
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = real
+		}
+		rel, err := filepath.Rel(r.top, abs)
+		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+			continue // "../migrations", as typed in a directory below, leads out from the top
+		}
+		found = append(found, filepath.ToSlash(rel))
+	}
+	return found
+}
+
+// refuseElsewhere fails where the change itself makes the directory's name lead
+// elsewhere than it leads in the base, by a symbolic link on the way or by a
+// directory that comes before it: the migrations that the base has would be
+// changed with nobody looking.
+func (r *repo) refuseElsewhere(ctx context.Context, opt Options, base, head, dir string) error {
+	for _, from := range []string{r.named, namedTop(r.named)} {
+		p, inside := named(from, opt.MigrationsDir)
+		if real, _ := r.real(p); !inside || real != dir {
+			continue
+		}
+		link, err := r.newLink(ctx, base, opt.Head, head, p)
+		if err != nil {
+			return err
+		}
+		if link != "" {
+			return fmt.Errorf("%s is a symbolic link of this change's making, on the way to the migrations: keep the directory that %s has, or copy its files first and name the new place with `dir:`", link, short(base))
+		}
+	}
+	was := r.firstDir(ctx, base, r.candidates(opt.MigrationsDir))
+	if was == "" || was == dir {
+		return nil
+	}
+	changes, err := r.diff(ctx, base, opt.Head, head, was)
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return fmt.Errorf("the base has its migrations in %s, where %s changed, and this change has some in %s: tell which by its path from the repository's top (--dir %s)", was, changes[0].path, dir, dir)
 }
 
 // firstDir returns the first of the names that is a directory of the commit.

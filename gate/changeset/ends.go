@@ -69,7 +69,11 @@ func (r *repo) dirty(ctx context.Context, opt Options, head string) (bool, error
 
 // Rel turns a path as given on the command line (relative to where the command
 // runs) into one relative to Top, slash-separated; false if it lies outside.
+// Links within the repository stay in it: the change may have put them there.
 func (e *Ends) Rel(path string) (string, bool) {
+	if rel, inside := named(e.repo.named, path); inside {
+		return rel, true
+	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(e.repo.cwd, path)
 	} else if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {

@@ -18,6 +18,7 @@ import (
 type repo struct {
 	top     string // real path of the working tree
 	cwd     string // real path of where the command runs
+	named   string // the same as it was given, its links not followed
 	shallow bool
 	branch  string // the branch checked out, "" when detached
 	log     *slog.Logger
@@ -30,10 +31,11 @@ func open(ctx context.Context, dir string, log *slog.Logger) (*repo, error) {
 	if err != nil {
 		return nil, err
 	}
+	asGiven := abs
 	if abs, err = filepath.EvalSymlinks(abs); err != nil {
 		return nil, err
 	}
-	r := &repo{cwd: abs, log: log, ctx: ctx}
+	r := &repo{cwd: abs, named: asGiven, log: log, ctx: ctx}
 	// git refuses a repository of another owner before it tells where its top
 	// is, so the top that safe.directory must name is looked for here.
 	for d := abs; ; d = filepath.Dir(d) {

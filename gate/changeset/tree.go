@@ -63,6 +63,7 @@ func (t *tree) with(diff []rawChange, untracked []string, head string, worktree 
 	for name, e := range t.files {
 		e.disk = worktree
 		h.files[name] = e
+		h.differs = h.differs || e.symlink // what it leads to may
 	}
 	for _, c := range diff {
 		if c.status == 'D' {
