@@ -147,7 +147,7 @@ var ourPrefix = regexp.MustCompile(`^mg_[a-z2-7]{10}_$`)
 func (m mark) orphaned(now time.Time) string {
 	expired := now.After(m.Expires)
 	switch {
-	case m.Expires.IsZero():
+	case m.Owner == (owner.Owner{}):
 		return "left by an interrupted start"
 	case m.Owner.Here() && m.Owner.Alive():
 		return ""
