@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -223,5 +224,74 @@ func TestGitHub(t *testing.T) {
 	}
 	if comments := api.Comments(); len(comments) != 1 || !strings.Contains(comments[0].Body, "PASS") {
 		t.Errorf("comments are %+v, want the one from before, with PASS", comments)
+	}
+}
+
+// TestForkComment runs what docs/github.md has a second workflow run to comment
+// on a fork's pull request: in no checkout, with the environment that the page
+// hands over and nothing else.
+func TestForkComment(t *testing.T) {
+	var recipe string
+	for _, block := range yamlBlocks(t, "docs/github.md") {
+		if strings.Contains(block, "workflow_run:") {
+			recipe = strings.ReplaceAll(block, "\\\n", " ")
+		}
+	}
+	_, run, found := strings.Cut(recipe, "docker run ")
+	options, args, image := strings.Cut(run, "ghcr.io/migration-gate/migration-gate:1 ")
+	if !found || !image {
+		t.Fatalf("docs/github.md has no such recipe:\n%s", recipe)
+	}
+	const head = "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7" // in the event
+	api := githubtest.New(t, githubtest.Options{Repository: "acme/shop", PullRequests: []githubtest.PullRequest{
+		{Number: 12, Head: head, Branch: "widen-total", HeadRepository: "mallory/shop"},
+		{Number: 13, Head: head, Branch: "widen-total"},
+	}})
+	event, err := filepath.Abs("gate/ci/testdata/github/workflow_run_fork.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	stored, err := os.ReadFile("gate/report/testdata/contract.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "report.json"), stored, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of the runner's variables the container gets those that are named.
+	runner := map[string]string{
+		"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "workflow_run", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_API_URL": api.URL,
+		"GITHUB_EVENT_PATH": event, "GITHUB_TOKEN": "not handed over", "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
+	}
+	cmd := exec.Command(self, strings.Fields(strings.SplitN(args, "\n", 2)[0])...)
+	cmd.Dir = dir
+	cmd.Env = []string{asTool + "=1", "HOME=" + dir}
+	for _, m := range regexp.MustCompile(`-e (\w+)(?:=(\$\{\{ [^}]*\}\}|\S*))?`).FindAllStringSubmatch(options, -1) {
+		value := runner[m[1]]
+		switch m[2] {
+		case "":
+		case "/event.json":
+			value = event
+		case "${{ github.token }}":
+			value = api.Token
+		default:
+			t.Fatalf("%s is given a value that is not known here: %s", m[1], m[2])
+		}
+		cmd.Env = append(cmd.Env, m[1]+"="+value)
+	}
+	for _, want := range []string{"a comment", "the same comment"} {
+		again := exec.Command(cmd.Path, cmd.Args[1:]...)
+		again.Dir, again.Env = cmd.Dir, cmd.Env
+		if out, err := again.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if cs := api.Comments(); len(cs) != 1 || cs[0].PullRequest != 12 || !strings.Contains(cs[0].Body, "FAIL") {
+			t.Fatalf("comments %+v, want %s on the fork's pull request", cs, want)
+		}
 	}
 }
