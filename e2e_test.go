@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,11 @@ func TestScripts(t *testing.T) {
 
 // scripts runs the scripts of some directories on one engine.
 func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), dirs ...string) {
+	scriptsWith(t, env, dump, nil, dirs...)
+}
+
+// scriptsWith does so with further commands.
+func scriptsWith(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), more map[string]func(*testscript.TestScript, bool, []string), dirs ...string) {
 	bin, work := links(t), scratch(t)
 	t.Cleanup(func() { empty(t, work) })
 	var files []string
@@ -165,7 +171,7 @@ func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestS
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: with(more, map[string]func(*testscript.TestScript, bool, []string){
 			"exits": commandtest.Exits,
 			"repo":  commandtest.Repo,
 
@@ -176,9 +182,14 @@ func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestS
 				}
 				dump(ts, args[0], args[1], args[2:])
 			},
-		},
+		}),
 		RequireUniqueNames: true,
 	})
+}
+
+func with[V any](more, base map[string]V) map[string]V {
+	maps.Copy(base, more)
+	return base
 }
 
 var dumps atomic.Int64
