@@ -96,6 +96,9 @@ func run(ctx context.Context, env Env, grammar any) (code int) {
 		}
 	}
 	if err != nil {
+		if args[0] == "check" {
+			annotateMistake(env, vars, err)
+		}
 		return fail(env, err)
 	}
 	env.Dir = parsed.Dir
@@ -148,7 +151,7 @@ func (a *app) run(parent context.Context, cmd runner) int {
 	if _, running := cmd.(*checkCmd); running && a.publisher != nil {
 		a.publisher.begin(ctx)
 	}
-	verdict, err := cmd.Run(ctx, a)
+	verdict, err := a.attempt(ctx, cmd, out)
 	a.progress.Close()
 	if err == nil {
 		a.tell(ctx, out)
@@ -160,6 +163,23 @@ func (a *app) run(parent context.Context, cmd runner) int {
 		a.tell(ctx, out)
 	}
 	return fail(a.env, err)
+}
+
+// attempt runs the command. A panic goes on, but not before the reports and the
+// forge have the verdict "error", so that nothing stays pending or old.
+func (a *app) attempt(ctx context.Context, cmd runner, out config.Output) (gate.Verdict, error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if c, ok := cmd.(reporter); ok {
+			a.writeFailure(c, fmt.Errorf("internal error: %v", p))
+			a.tell(ctx, out)
+		}
+		panic(p)
+	}()
+	return cmd.Run(ctx, a)
 }
 
 // arguments makes a command line of argv: called by a step's name, that name
