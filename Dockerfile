@@ -45,11 +45,12 @@ RUN set -eu; [ -n "$POSTGRES_MAJORS" ] || exit 0; \
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf; \
     apt-get update; \
     servers=; for major in $POSTGRES_MAJORS; do servers="$servers postgresql-$major"; done; \
-    if ! apt-cache show $servers >/dev/null 2>&1; then \
+    if ! apt-get install --simulate --no-install-recommends $servers >/dev/null 2>&1; then \
       apt-get install -y --no-install-recommends postgresql-common; \
+      key=/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc; \
+      [ -e $key ] || { echo "the base has neither$servers nor the key of apt.postgresql.org" >&2; exit 1; }; \
       . /etc/os-release; \
-      echo "deb [signed-by=/usr/share/postgresql-common/pgdg/apt.postgresql.org.asc] https://apt.postgresql.org/pub/repos/apt $VERSION_CODENAME-pgdg main" \
-        >/etc/apt/sources.list.d/pgdg.list; \
+      echo "deb [signed-by=$key] https://apt.postgresql.org/pub/repos/apt $VERSION_CODENAME-pgdg main" >/etc/apt/sources.list.d/pgdg.list; \
       apt-get update; \
     fi; \
     for llvm in $(apt-cache depends $servers | sed -n 's/^ *Depends: \(libllvm[0-9.]*[a-z0-9]*\)$/\1/p' | sort -u); do \
