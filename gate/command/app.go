@@ -33,6 +33,7 @@ type app struct {
 	publisher     publisher // nil: nobody is told
 	told          *gate.Report
 	configChanges []gate.ConfigChange
+	unseen        []gate.Unmeasured // of the change, whatever is run
 
 	progress *progress.Progress // keeps the phases' durations, too
 

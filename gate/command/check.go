@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -39,6 +40,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	f := a.fleet(c.Server, c.WorkDir)
 	a.reap(ctx, f)
 	end := a.phase(ctx, "detect")
+	engine := c.Engine // as it was given
 	if err := a.settleEngine(&c.Migrations, c.Server, c.Snapshot); err != nil {
 		return gate.Error, err
 	}
@@ -51,9 +53,14 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if len(change.Added) == 0 {
 		return a.conclude(formats, change, static(change), policy)
 	}
-	withheld, err := a.fork(c.Trust, &c.Snapshot)
+	withheld, err := a.fork(ctx, c.Trust, change, &c.Snapshot)
 	if err != nil {
 		return gate.Error, err
+	}
+	if withheld != nil {
+		if change, err = a.withoutSnapshot(ctx, c, engine, change, withheld); err != nil {
+			return gate.Error, err
+		}
 	}
 	o, err := c.prove(ctx, a, f, change, policy)
 	var lacking *lackingError
@@ -78,6 +85,23 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	return a.conclude(formats, change, *o, policy)
 }
 
+// withoutSnapshot settles again what the snapshot had told that does not count.
+func (a *app) withoutSnapshot(ctx context.Context, c *checkCmd, engine string, change *changeset.Change, withheld *gate.Unmeasured) (*changeset.Change, error) {
+	before := c.Engine
+	c.Engine = engine
+	if err := a.settleEngine(&c.Migrations, c.Server, c.Snapshot); err != nil {
+		return nil, err
+	}
+	if engine == "auto" && c.DatabaseURL == "" {
+		withheld.Why += "; it would have told the engine, too, for which PostgreSQL is taken"
+		withheld.Remedy += ", and name the engine in " + config.FileName + " where it is another one"
+	}
+	if c.Engine == before {
+		return change, nil
+	}
+	return a.detect(ctx, c.Migrations)
+}
+
 // lackingError says that a server may be used for nothing, for want of rights.
 type lackingError struct{ lacks []snapshot.Lack }
 
@@ -99,7 +123,7 @@ func (c *checkCmd) prove(ctx context.Context, a *app, f fleet, change *changeset
 	observed := false // still so when a panic passes through
 	defer func() {
 		if c.Keep && observed && err == nil {
-			err = a.keep(c.RunDir, change, g, c.Engine, keptName, "baseline", "candidate")
+			err = a.keep(ctx, c.RunDir, change, g, c.Engine, keptName, "baseline", "candidate")
 			return
 		}
 		g.server.close()
@@ -229,6 +253,9 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 	for _, l := range g.target.Lacks {
 		o.Unmeasured = append(o.Unmeasured, unmeasured(l))
 	}
+	if len(g.already) > 0 {
+		o.Unmeasured = append(o.Unmeasured, applied(g))
+	}
 	o.Migrations = o.Migrations[:0]
 	for _, m := range g.pending {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
@@ -236,9 +263,23 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 	return &o
 }
 
+// applied tells which of the change's migrations did not run, since the
+// snapshot has them.
+func applied(g *ground) gate.Unmeasured {
+	var files []string
+	for _, m := range g.already {
+		files = append(files, m.Up.File)
+	}
+	return gate.Unmeasured{
+		What: strings.Join(files, ", "), Why: "the snapshot's ledger " + g.ledger + " has it already: the snapshot was taken after a part of this change",
+		Remedy: "use a snapshot from before it",
+	}
+}
+
 // conclude judges and writes the reports.
 func (a *app) conclude(formats []config.Format, change *changeset.Change, o gate.Observation, policy gate.Policy) (gate.Verdict, error) {
 	o.Phases, o.ConfigChanges = a.progress.Phases(), a.configChanges
+	o.Unmeasured = append(o.Unmeasured, a.unseen...)
 	if len(change.Added) == 0 {
 		o.Tier = ""
 	}
@@ -266,8 +307,8 @@ func skipReason(change *changeset.Change) string {
 func short(commit string) string { return commit[:min(len(commit), 12)] }
 
 // keep records a target that outlives this process.
-func (a *app) keep(runDir string, change *changeset.Change, g *ground, engine, name, base, database string) error {
-	dir, err := a.runDir(runDir, change.Top)
+func (a *app) keep(ctx context.Context, runDir string, change *changeset.Change, g *ground, engine, name, base, database string) error {
+	dir, err := a.runDir(ctx, runDir, change.Top)
 	if err == nil {
 		err = dir.SaveTarget(name, rundir.TargetState{
 			Name: name, Handle: g.target.Handle, Engine: engine, Baseline: base, Database: database,

@@ -39,8 +39,9 @@ func TestScripts(t *testing.T) {
 		Dir:   filepath.Join("testdata", "script"),
 		Setup: commandtest.Setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": commandtest.Exits,
-			"repo":  commandtest.Repo,
+			"exits":        commandtest.Exits,
+			"repo":         commandtest.Repo,
+			"pull-request": commandtest.PullRequest,
 		},
 		RequireUniqueNames: true,
 	})

@@ -14,7 +14,7 @@ func (c *detectCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	if err != nil {
 		return gate.Error, err
 	}
-	enc := json.NewEncoder(a.env.Stdout)
+	enc := json.NewEncoder(a.stdoutFor("json"))
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return gate.Pass, enc.Encode(change)
@@ -25,9 +25,14 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	if a.ciErr != nil {
 		return nil, a.ciErr
 	}
-	return changeset.Detect(ctx, changeset.Options{
+	opt := changeset.Options{
 		CI:      a.ci.Base,
 		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
 		LookupEnv: a.lookupEnv, Log: a.log,
-	})
+	}
+	change, err := changeset.Detect(ctx, opt)
+	if err == nil {
+		a.unseen = a.elsewhere(ctx, opt, change)
+	}
+	return change, err
 }

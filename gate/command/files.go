@@ -1,11 +1,13 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/changeset"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/report"
 )
@@ -71,6 +73,9 @@ func (a *app) reportPaths(dir string) map[string]string {
 		path := filepath.Join(dir, f.name)
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			continue
+		}
+		if link, err := changeset.Held(context.Background(), a.env.Dir, path, false); link != "" || err != nil {
+			continue // was not written
 		}
 		if rel, err := filepath.Rel(from, path); err == nil && filepath.IsLocal(rel) {
 			path = rel

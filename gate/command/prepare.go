@@ -26,6 +26,9 @@ type ground struct {
 	// ledger is the history table's name in the baseline, "" for none.
 	ledger  string
 	pending []migration.Migration
+	// already are the change's migrations that the baseline has, which are not
+	// run.
+	already []migration.Migration
 }
 
 // prepare starts a server and builds the baseline on it: from the snapshot and
@@ -156,7 +159,7 @@ func (a *app) settle(ctx context.Context, g *ground, change *changeset.Change, f
 			return nil, err
 		}
 	}
-	g.pending, missing, _, err = changeset.Pending(change, ledger)
+	g.pending, missing, g.already, err = changeset.Pending(change, ledger)
 	return missing, err
 }
 

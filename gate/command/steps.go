@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/changeset"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/rule"
 	"github.com/migration-gate/migration-gate/gate/rundir"
@@ -32,7 +33,7 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 	if err != nil {
 		return gate.Error, err
 	}
-	dir, err := a.runDir(c.RunDir, change.Top)
+	dir, err := a.runDir(ctx, c.RunDir, change.Top)
 	if err != nil {
 		return gate.Error, err
 	}
@@ -45,6 +46,9 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 		return gate.Error, fmt.Errorf("replace %s: %w", c.Into, err)
 	}
 	base := c.Into + "_baseline"
+	if err := a.ownSnapshot(ctx, change, c.Snapshot); err != nil {
+		return gate.Error, err
+	}
 	g, err := a.prepare(ctx, f, change, c.Migrations, c.Server, c.Snapshot, snapshot.Spec{Run: newRunID(), Expires: time.Now().Add(c.TTL), Keep: true}, base)
 	if err != nil {
 		return gate.Error, err
@@ -76,7 +80,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	formats = targets(formats, a.reportDir(c.Output, false))
-	dir, err := a.runDir(c.RunDir, config.Top(a.env.Dir))
+	dir, err := a.runDir(ctx, c.RunDir, config.Top(a.env.Dir))
 	if err != nil {
 		return gate.Error, err
 	}
@@ -150,7 +154,7 @@ func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, er
 	}
 	formats = targets(formats, a.reportDir(c.Output, false))
 	top := config.Top(a.env.Dir)
-	dir, err := a.runDir(c.RunDir, top)
+	dir, err := a.runDir(ctx, c.RunDir, top)
 	if err != nil {
 		return gate.Error, err
 	}
@@ -181,13 +185,13 @@ func (c *assertSafeDownCmd) Run(ctx context.Context, a *app) (gate.Verdict, erro
 		return gate.Error, err
 	}
 	p := a.policy(config.Budget{}, config.Reversing{Reversal: string(gate.ForwardOnly)}, c.Downs, c.Failing)
-	p.Strict, p.Only = c.Strict, []string{"unsafe-down", "down-missing", "gate-config-changed"}
+	p.Strict, p.Only = c.Strict, []string{"unsafe-down", "down-missing", "not-measured", "gate-config-changed"}
 	return a.conclude(formats, change, static(change), p)
 }
 
 // Run removes a named target and what was observed on it.
 func (c *destroyCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	dir, err := a.runDir(c.RunDir, config.Top(a.env.Dir))
+	dir, err := a.runDir(ctx, c.RunDir, config.Top(a.env.Dir))
 	if err != nil {
 		return gate.Error, err
 	}
@@ -272,12 +276,22 @@ func (a *app) destroy(ctx context.Context, f fleet, dir *rundir.Dir, name string
 	return dir.RemoveTarget(name)
 }
 
-// runDir opens the directory that the commands of one pipeline share.
-func (a *app) runDir(option, top string) (*rundir.Dir, error) {
+// runDir opens the directory that the commands of one pipeline share. What the
+// repository itself brings is none: an observation in it was made by whoever
+// wrote the change, and a target is what they want removed.
+func (a *app) runDir(ctx context.Context, option, top string) (*rundir.Dir, error) {
+	path := filepath.Join(top, rundir.Name)
 	if option != "" {
-		return rundir.Open(a.path(option))
+		path = a.path(option)
 	}
-	return rundir.Open(filepath.Join(top, rundir.Name))
+	held, err := changeset.Held(ctx, a.env.Dir, path, true)
+	if err != nil {
+		return nil, fmt.Errorf("open run directory: %w", err)
+	}
+	if held != "" {
+		return nil, &usageError{held + " is part of the repository, and what stands there was observed by nobody", "remove it (git rm -r --cached), or name another directory with --run-dir"}
+	}
+	return rundir.Open(path)
 }
 
 // newRunID labels what a run makes.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/changeset"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/report"
 	"github.com/migration-gate/migration-gate/gate/rule"
@@ -27,7 +29,7 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 		if f.Path == "" {
 			width, _ := terminal(a.env.Stdout)
 			opt.Color, opt.Width, opt.Unicode = a.color(a.env.Stdout), width, a.unicode()
-			errs = append(errs, report.Render(a.env.Stdout, f.Name, r, opt))
+			errs = append(errs, report.Render(a.stdoutFor(f.Name), f.Name, r, opt))
 			continue
 		}
 		var b bytes.Buffer
@@ -35,11 +37,45 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 			errs = append(errs, err)
 			continue
 		}
-		if err := writeFile(a.path(f.Path), b.Bytes()); err != nil {
+		if err := a.writeReport(f.Path, b.Bytes()); err != nil {
 			errs = append(errs, fmt.Errorf("write %s report: %w", f.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// writeReport writes a report's file, but through no link that the repository
+// brings: it would lead wherever the author of the change likes, and others read
+// what is there.
+func (a *app) writeReport(path string, content []byte) error {
+	link, err := changeset.Held(context.Background(), a.env.Dir, path, false)
+	if err != nil {
+		return err
+	}
+	if link != "" {
+		return &usageError{link + " is a symbolic link that the repository brings", "remove it (git rm), or name another place"}
+	}
+	return writeFile(a.path(path), content)
+}
+
+// stdoutFor is standard output as a format needs it: where the log is guarded,
+// JSON is spelled so that the guard leaves it as it is, and parsers read it.
+func (a *app) stdoutFor(format string) io.Writer {
+	if a.vars.Get("GITHUB_ACTIONS") == "true" && slices.Contains([]string{"json", "sarif", "code-quality"}, format) {
+		return hashless{a.env.Stdout}
+	}
+	return a.env.Stdout
+}
+
+// hashless writes JSON without number signs, of which those in texts begin a
+// command to GitHub's runner ("##[").
+type hashless struct{ w io.Writer }
+
+func (h hashless) Write(p []byte) (int, error) {
+	if _, err := h.w.Write(bytes.ReplaceAll(p, []byte("#"), []byte(`\u0023`))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // catalogue is the rules' documentation, as reports hand it on.
