@@ -79,6 +79,9 @@ type ConfigChange struct {
 	After  string `json:"after,omitempty"`
 	// InForce: the head's value already counts in this run.
 	InForce bool `json:"in_force"`
+	// Problem says why the head's file could not be read if it counted; Key is
+	// then "".
+	Problem string `json:"problem,omitempty"`
 }
 
 // Engine names the product and the server's version.

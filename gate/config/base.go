@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -47,9 +48,13 @@ func (p *Parser) changes(a FileAnswer) []gate.ConfigChange {
 	if !a.Compared || bytes.Equal(a.Before, a.After) {
 		return nil
 	}
+	out := p.problem(a)
 	before, okBefore := flatten(a.Before)
 	after, okAfter := flatten(a.After)
 	if !okBefore || !okAfter {
+		if len(out) > 0 {
+			return out
+		}
 		return []gate.ConfigChange{{File: a.Name, InForce: a.HeadCounts}}
 	}
 	keys := slices.Collect(maps.Keys(before))
@@ -64,7 +69,6 @@ func (p *Parser) changes(a FileAnswer) []gate.ConfigChange {
 		}
 		return strings.Compare(x, y)
 	})
-	var out []gate.ConfigChange
 	for _, k := range keys {
 		x, y := before[k], after[k]
 		if x.text == y.text {
@@ -76,6 +80,26 @@ func (p *Parser) changes(a FileAnswer) []gate.ConfigChange {
 		out = append(out, gate.ConfigChange{File: a.Name, Line: y.line, Key: k, Before: x.text, After: y.text, InForce: a.HeadCounts})
 	}
 	return out
+}
+
+// problem tells where the head's file, which does not count yet, could not be
+// read: merged, it would end every later run.
+func (p *Parser) problem(a FileAnswer) []gate.ConfigChange {
+	if a.HeadCounts || a.After == nil {
+		return nil
+	}
+	fp := fileParser{shown: a.Name, opts: p.opts, rules: p.rules}
+	var mistake *Error
+	if _, err := fp.parse(a.After); !errors.As(err, &mistake) {
+		return nil
+	}
+	c := gate.ConfigChange{File: a.Name, Line: 1, Problem: mistake.Error()}
+	if f := strings.Split(strings.TrimPrefix(mistake.Where, a.Name+":"), ":"); len(f) == 2 {
+		if line, err := strconv.Atoi(f[0]); err == nil && line > 0 {
+			c.Line = line
+		}
+	}
+	return []gate.ConfigChange{c}
 }
 
 func masked(s string) string {
@@ -99,13 +123,16 @@ type flat struct {
 
 // flatten spells a YAML mapping as "key" and "key.key" to text: tables and
 // rules by their entries, everything else by its top key. Line 0 is a key that
-// is not there.
+// is not there. False: it is no mapping, or too much to spell (aliases of
+// aliases can make a short file endless).
 func flatten(data []byte) (map[string]flat, bool) {
 	out := map[string]flat{}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	if len(data) > maxFile || yaml.Unmarshal(data, &doc) != nil {
 		return nil, false
 	}
+	left := maxFile
+	inline := func(n *yaml.Node) string { return inline(n, maxNesting, &left) }
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
 		return out, true
 	}
@@ -130,7 +157,7 @@ func flatten(data []byte) (map[string]flat, bool) {
 		// setting, too.
 		out[TablesKey] = flat{order, out[TablesKey].line}
 	}
-	return out, true
+	return out, left > 0
 }
 
 // tableOrder spells the patterns of the tables in their order, "" where there
@@ -152,22 +179,34 @@ func tableOrder(root *yaml.Node) string {
 	return "order: " + strings.Join(names, ", ")
 }
 
-// inline spells a node in one line, without comments and styles.
-func inline(n *yaml.Node) string {
+// maxNesting is far deeper than any setting.
+const maxNesting = 20
+
+// inline spells a node in one line, without comments and styles, while there is
+// something left of what may be spelled.
+func inline(n *yaml.Node, depth int, left *int) string {
 	n = resolve(n)
+	if depth == 0 {
+		*left = 0
+	}
+	*left -= 1 + len(n.Value)
+	if *left <= 0 {
+		*left = 0
+		return ""
+	}
 	switch n.Kind {
 	case yaml.ScalarNode:
 		return n.Value
 	case yaml.SequenceNode:
 		parts := make([]string, len(n.Content))
 		for i, e := range n.Content {
-			parts[i] = inline(e)
+			parts[i] = inline(e, depth-1, left)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case yaml.MappingNode:
 		var parts []string
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, n.Content[i].Value+": "+inline(n.Content[i+1]))
+			parts = append(parts, n.Content[i].Value+": "+inline(n.Content[i+1], depth-1, left))
 		}
 		slices.Sort(parts)
 		return "{" + strings.Join(parts, ", ") + "}"

@@ -99,7 +99,13 @@ func (p *fileParser) syntaxError(err error) error {
 	return &Error{Where: p.shown + ":" + line + ":1", Message: "not valid YAML: " + m[2]}
 }
 
+// maxFile is beyond any real configuration.
+const maxFile = 1 << 20
+
 func (p *fileParser) parse(data []byte) (*file, error) {
+	if len(data) > maxFile {
+		return nil, &Error{Where: p.shown, Message: fmt.Sprintf("%d bytes are too many for a configuration", len(data))}
+	}
 	f := &file{settings: map[string]setting{}, rules: map[string]gate.Severity{}}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node

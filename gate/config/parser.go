@@ -293,6 +293,10 @@ func (p *Parser) file(ctx *kong.Context, env Env, cwd string, out *Parsed) (*fil
 	fp := fileParser{shown: shown, dir: filepath.Dir(q.Path), cwd: cwd, opts: p.opts, rules: p.rules}
 	f, err := fp.parse(data)
 	if err != nil {
+		var mistake *Error
+		if errors.As(err, &mistake) && answer.Compared && !answer.HeadCounts {
+			mistake.Message += "; a change that mends it is judged with --config-from head"
+		}
 		return nil, err
 	}
 	out.Changes = p.changes(answer)

@@ -22,6 +22,10 @@ func configChanged(c *change) []gate.Finding {
 			when = "counted in this run already"
 		}
 		switch {
+		case x.Problem != "":
+			f.Fix = "mend the file before it is merged"
+			f.Evidence["problem"] = x.Problem
+			f.Message = "the gate's own file would not be read, and from the merge on no change would pass: " + x.Problem
 		case x.Key == "":
 			f.Message = fmt.Sprintf("%s was changed, which runs or configures the gate; what it says now %s", x.File, when)
 		case x.Before == "":
