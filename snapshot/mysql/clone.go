@@ -35,7 +35,7 @@ func (s *Server) seal(ctx context.Context) error {
 	small := false
 	if s.guest.is() {
 		if err := s.rest(ctx); err != nil {
-			return fmt.Errorf("disable events: %w", err)
+			return fmt.Errorf("lay events to rest: %w", err)
 		}
 	}
 	err := s.on(ctx, snapshot.FirstInstance, "", func(c *sql.Conn) (err error) {

@@ -257,7 +257,7 @@ func (s *Server) grant(ctx context.Context, c *sql.Conn, schema, account string)
 	return err
 }
 
-// rest disables the events that merged migrations have made in the baseline:
+// rest lays the events to rest that merged migrations have made in the baseline:
 // whether the server runs events is its owner's business.
 func (s *Server) rest(ctx context.Context) error {
 	user, password := s.owner()
@@ -265,7 +265,7 @@ func (s *Server) rest(ctx context.Context) error {
 	return s.onAs(ctx, user, password, snapshot.FirstInstance, schema, nil, func(c *sql.Conn) error {
 		names, err := column(ctx, c, "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE STATUS = 'ENABLED' AND EVENT_SCHEMA = "+literal(schema))
 		for _, name := range names {
-			if _, err := c.ExecContext(ctx, "ALTER EVENT "+ident(name)+" DISABLE"); err != nil {
+			if _, err := c.ExecContext(ctx, "ALTER EVENT "+ident(name)+" "+resting); err != nil {
 				return err
 			}
 		}

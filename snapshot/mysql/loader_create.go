@@ -181,7 +181,7 @@ func (l *loader) create(ctx context.Context, text []byte, mask, what string, at 
 		}
 		if what == "EVENT" && l.r.s.guest.is() {
 			run = string(disabled([]byte(run)))
-			l.r.skip("events are restored as DISABLED: the server's scheduler is not this run's to stop")
+			l.r.skip("events are restored so that the server does not run them (DISABLE ON SLAVE): its scheduler is not this run's to stop")
 		}
 		if what == "TRIGGER" {
 			return l.postpone(ctx, run, at)

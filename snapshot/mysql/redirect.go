@@ -152,7 +152,11 @@ func optionsOf(statement string) string {
 	return statement[to:]
 }
 
-// disabled is CREATE EVENT for an event that nobody runs.
+// resting is how an event is enabled that no server runs: told from DISABLED,
+// which a migration may ask for.
+const resting = "DISABLE ON SLAVE"
+
+// disabled is CREATE EVENT for an event that rests where it would run.
 func disabled(text []byte) []byte {
 	tokens := lex(text)
 	depth := 0
@@ -168,12 +172,12 @@ func disabled(text []byte) []byte {
 		}
 		switch t.word {
 		case "ENABLE":
-			return slices.Concat(text[:t.from], []byte("DISABLE"), text[t.to:])
+			return slices.Concat(text[:t.from], []byte(resting), text[t.to:])
 		case "DISABLE":
 			return text
 		case "COMMENT", "DO":
 			if i > 0 { // either follows where ENABLE would stand
-				return slices.Concat(text[:t.from], []byte("DISABLE "), text[t.from:])
+				return slices.Concat(text[:t.from], []byte(resting+" "), text[t.from:])
 			}
 		}
 	}

@@ -100,6 +100,9 @@ func (r *schemaReader) readEvents(ctx context.Context) error {
 		if v[3] != "" {
 			every = "EVERY " + v[3] + " " + v[4]
 		}
+		if r.s.guest.is() && strings.HasSuffix(v[8], "SIDE_DISABLED") { // SLAVESIDE_, REPLICA_SIDE_
+			v[8] = "ENABLED"
+		}
 		if v[10] != "" {
 			comment = "COMMENT " + literal(v[10])
 		}

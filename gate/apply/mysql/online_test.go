@@ -214,7 +214,7 @@ func TestWithoutRecords(t *testing.T) {
 	for _, s := range steps {
 		got = append(got, short(s.Facts.DDL))
 	}
-	if want := "COPY rebuild| rebuild||INSTANT||none|none|none"; strings.Join(got, "|") != want {
+	if want := "COPY rebuild|INPLACE rebuild||INSTANT||none|none|none"; strings.Join(got, "|") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, "|"), want)
 	}
 	if last := steps[len(steps)-1].Result; last.Failure == nil || !last.Committed {
