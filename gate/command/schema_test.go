@@ -150,7 +150,7 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		"rules: [lock-budget]\n", "rules:\n  lock-bugdet: off\n", "rules:\n  lock-budget: warn\n", "rules:\n  lock-budget: false\n", "rules:\n  lock-budget:\n",
 	}
 	compiled := compileSchema(t)
-	good = append(good, documented(t))
+	good = append(good, documented(t)...)
 	for _, text := range good {
 		judge(t, compiled, text, true)
 	}
@@ -159,19 +159,27 @@ func TestSchemaAndParserAgree(t *testing.T) {
 	}
 }
 
-// documented is the example that docs/configuration.md shows.
-func documented(t *testing.T) string {
+// documented are the files that the pages show.
+func documented(t *testing.T) []string {
 	t.Helper()
-	page, err := os.ReadFile(docs("configuration.md"))
-	if err != nil {
-		t.Fatal(err)
+	var shown []string
+	for _, path := range []string{docs("configuration.md"), docs("rules.md"), filepath.Join("..", "..", "README.md")} {
+		page, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(shown)
+		for _, m := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```").FindAllSubmatch(page, -1) {
+			var keys map[string]any
+			if yaml.Unmarshal(m[1], &keys) != nil || keys["jobs"] == nil { // no workflow
+				shown = append(shown, string(m[1]))
+			}
+		}
+		if n == len(shown) {
+			t.Errorf("%s shows no file", path)
+		}
 	}
-	_, rest, found := strings.Cut(string(page), "```yaml\n")
-	example, _, closed := strings.Cut(rest, "```")
-	if !found || !closed {
-		t.Fatal("docs/configuration.md shows no file")
-	}
-	return example
+	return shown
 }
 
 func judge(t *testing.T, compiled *jsonschema.Schema, text string, want bool) {
