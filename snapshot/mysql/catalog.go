@@ -48,7 +48,7 @@ func (d *Database) catalog(ctx context.Context, c *sql.Conn) (map[string]snapsho
 		return all, err
 	}
 	in := literals(schemas)
-	rows, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH,
+	rows, err := TextRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH,
 		ENGINE IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'NO') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN (`+in+`)`)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (d *Database) catalog(ctx context.Context, c *sql.Conn) (map[string]snapsho
 			r.Rows, _ = strconv.ParseInt(row[3], 10, 64) // NULL where the engine does not say
 			r.Bytes, _ = strconv.ParseInt(row[4], 10, 64)
 			if r.Rows < few {
-				n, err := textRows(ctx, c, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d) x", ident(t.schema, t.name), few+1))
+				n, err := TextRows(ctx, c, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d) x", ident(t.schema, t.name), few+1))
 				if err != nil {
 					return nil, err
 				}
@@ -100,7 +100,7 @@ func (d *Database) catalog(ctx context.Context, c *sql.Conn) (map[string]snapsho
 		r.File = strings.Join(files, ",")
 		all[r.Object] = r
 	}
-	rows, err = textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN (`+in+`) ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION`)
+	rows, err = TextRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN (`+in+`) ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION`)
 	for _, row := range rows {
 		if r, ok := all[tableName{row[0], row[1]}.String()]; ok {
 			r.Columns = append(r.Columns, row[2])
@@ -115,7 +115,7 @@ func (d *Database) catalog(ctx context.Context, c *sql.Conn) (map[string]snapsho
 
 // references adds the tables that each one's foreign keys refer to.
 func references(ctx context.Context, c *sql.Conn, in string, all map[string]snapshot.Relation) error {
-	rows, err := textRows(ctx, c, `SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME
+	rows, err := TextRows(ctx, c, `SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME
 FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL AND TABLE_SCHEMA IN (`+in+`) ORDER BY 1, 2, 3, 4`)
 	for _, row := range rows {
 		if r, ok := all[tableName{row[0], row[1]}.String()]; ok {
@@ -135,7 +135,7 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 		if err != nil || len(schemas) == 0 {
 			return err
 		}
-		names, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
+		names, err := TextRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
 			WHERE TABLE_NAME = `+literal(table)+` AND TABLE_SCHEMA IN (`+literals(schemas)+`)
 			ORDER BY TABLE_SCHEMA <> `+literal(d.Names().Physical)+`, TABLE_SCHEMA, ORDINAL_POSITION`)
 		if err != nil || len(names) == 0 {
@@ -157,7 +157,7 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 		if slices.Contains(columns, "id") {
 			sql += " ORDER BY id"
 		}
-		rows, err = textRows(ctx, c, sql)
+		rows, err = TextRows(ctx, c, sql)
 		return err
 	})
 	if err != nil {

@@ -135,7 +135,7 @@ func (s *side) loadColumns(ctx context.Context, c *sql.Conn) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	keys, err := textRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS
+	keys, err := TextRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS
 		WHERE INDEX_NAME = 'PRIMARY' AND TABLE_SCHEMA IN (`+literals(schemas)+`) ORDER BY TABLE_SCHEMA, TABLE_NAME, SEQ_IN_INDEX`)
 	for _, k := range keys {
 		if of := s.byName[s.shown(tableName{k[0], k[1]})]; of != nil {

@@ -3,44 +3,12 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/go-sql-driver/mysql"
 
 	"github.com/migration-gate/migration-gate/snapshot"
 )
-
-// Names are the two names of a restored database: on a server that somebody
-// else runs it may not have the one by which its owners know it.
-type Names struct {
-	// Physical is the schema's name on the server, "mg_k3v…_candidate".
-	Physical string
-	// Shown is the one that the snapshot gives it, "shop".
-	Shown string
-}
-
-// Show makes a text of the server's speak of the database as people know it.
-// The physical name is random, so it stands for nothing else.
-func (n Names) Show(text string) string {
-	if n.Physical == n.Shown {
-		return text
-	}
-	return strings.ReplaceAll(text, n.Physical, n.Shown)
-}
-
-// showList is Show for each of several.
-func (n Names) showList(list []string) []string {
-	for i := range list {
-		list[i] = n.Show(list[i])
-	}
-	return list
-}
 
 // guest is how this run behaves on a server that somebody else runs: an
 // instance is a schema there, whose name begins with the run's prefix. The zero
@@ -70,45 +38,6 @@ func (g guest) schema(instance string) string { return g.prefix + strings.ToLowe
 
 // home holds what a later process must know.
 func (g guest) home() string { return g.prefix + snapshot.Home }
-
-// urlParams are those of go-sql-driver/mysql that a URL may give: none of them
-// opens a file of this machine or changes what statements mean.
-var urlParams = []string{"collation", "timeout", "allowCleartextPasswords", "allowNativePasswords", "connectionAttributes"}
-
-// Config begins a connection to a server, which host may name by its socket,
-// with the query of a URL: a few parameters of go-sql-driver/mysql. An error
-// names the parameter and no value.
-//
-// Encryption is never asked for: what a reply says of transactions is read off
-// the wire (gate/apply/mysql). So a URL that insists on it is refused.
-func Config(host string, port int, query string) (*mysql.Config, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, errors.New("the parameters of the URL cannot be read: percent-encode special characters")
-	}
-	for _, name := range []string{"tls", "ssl-mode", "sslmode"} {
-		switch strings.ToLower(values.Get(name)) {
-		case "", "false", "preferred", "disabled", "disable", "prefer":
-			values.Del(name)
-		default:
-			return nil, fmt.Errorf("the URL asks for encryption (%s), which a migration is not run over: use a server on this machine or in this job's network without it", name)
-		}
-	}
-	for name := range values {
-		if !slices.Contains(urlParams, name) {
-			return nil, fmt.Errorf("the URL has the parameter %s, which is not supported: give one of %s", printable(name, 40), strings.Join(urlParams, ", "))
-		}
-	}
-	cfg, err := mysql.ParseDSN("tcp(localhost)/?" + values.Encode())
-	if err != nil {
-		return nil, errors.New("the URL has a parameter with a value that cannot be read") // without the text, which may hold a secret
-	}
-	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(host, strconv.Itoa(port))
-	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
-		cfg.Net, cfg.Addr = "unix", host
-	}
-	return cfg, nil
-}
 
 // markSchema is where the baseline's marks are.
 func (s *Server) markSchema() string {
@@ -313,44 +242,4 @@ func (s *Server) remove(ctx context.Context, instance string) error {
 		}
 		return err
 	})
-}
-
-// A shownError speaks of the database as people know it.
-type shownError struct {
-	error
-	names Names
-}
-
-func (e *shownError) Error() string { return e.names.Show(e.error.Error()) }
-func (e *shownError) Unwrap() error { return e.error }
-
-func (n Names) err(err error) error {
-	if err == nil || n.Physical == n.Shown {
-		return err
-	}
-	return &shownError{err, n}
-}
-
-// place is where a database of the dump goes: on a server of our own to one of
-// its name, on somebody else's to the one schema there is.
-func (r *restore) place(name string) (string, error) {
-	if !r.s.guest.is() || isSystem(name) {
-		return name, nil
-	}
-	physical := r.s.guest.schema(snapshot.FirstInstance)
-	switch {
-	case r.shown == "":
-		r.shown = name
-	case name != r.shown && name != physical:
-		return "", fmt.Errorf("the dump holds more than one database (%s, %s), and on a server that somebody else runs there is room for one: dump only the one that is migrated, or use --target container or local", r.shown, name)
-	}
-	return physical, nil
-}
-
-// names of the database that is being restored.
-func (r *restore) names() Names {
-	if !r.s.guest.is() || r.shown == "" {
-		return Names{}
-	}
-	return Names{r.s.guest.schema(snapshot.FirstInstance), r.shown}
 }

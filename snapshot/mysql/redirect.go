@@ -9,6 +9,30 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot"
 )
 
+// place is where a database of the dump goes: on a server of our own to one of
+// its name, on somebody else's to the one schema there is.
+func (r *restore) place(name string) (string, error) {
+	if !r.s.guest.is() || isSystem(name) {
+		return name, nil
+	}
+	physical := r.s.guest.schema(snapshot.FirstInstance)
+	switch {
+	case r.shown == "":
+		r.shown = name
+	case name != r.shown && name != physical:
+		return "", fmt.Errorf("the dump holds more than one database (%s, %s), and on a server that somebody else runs there is room for one: dump only the one that is migrated, or use --target container or local", r.shown, name)
+	}
+	return physical, nil
+}
+
+// names of the database that is being restored.
+func (r *restore) names() Names {
+	if !r.s.guest.is() || r.shown == "" {
+		return Names{}
+	}
+	return Names{r.s.guest.schema(snapshot.FirstInstance), r.shown}
+}
+
 // A lexed statement: what counts when names are looked for in it.
 type lexed struct {
 	from, to int

@@ -93,10 +93,11 @@ func (r *schemaReader) add(o snapshot.Object) {
 
 // text runs a query and gives its rows as text, NULL as "".
 func (r *schemaReader) text(ctx context.Context, query string) ([][]string, error) {
-	return textRows(ctx, r.c, strings.ReplaceAll(query, "{schemas}", r.schemas))
+	return TextRows(ctx, r.c, strings.ReplaceAll(query, "{schemas}", r.schemas))
 }
 
-func textRows(ctx context.Context, c *sql.Conn, query string) ([][]string, error) {
+// TextRows runs a query and gives its rows as text, NULL as "".
+func TextRows(ctx context.Context, c *sql.Conn, query string) ([][]string, error) {
 	rows, err := c.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err

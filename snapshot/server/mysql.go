@@ -76,33 +76,9 @@ func (a *myAccount) close() { _ = errors.Join(a.conn.Close(), a.db.Close()) }
 
 func (a *myAccount) remote() string { return a.peer }
 
-// rows gives a query's rows as text, NULL as "".
+// rows gives a query's rows as text.
 func (a *myAccount) rows(ctx context.Context, query string) ([][]string, error) {
-	rows, err := a.conn.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	var out [][]string
-	for rows.Next() {
-		values, into := make([]sql.NullString, len(names)), make([]any, len(names))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		row := make([]string, len(names))
-		for i, v := range values {
-			row[i] = v.String
-		}
-		out = append(out, row)
-	}
-	return out, rows.Err()
+	return my.TextRows(ctx, a.conn, query)
 }
 
 // pairs of a query with two columns, by the first in lower case.
@@ -115,8 +91,8 @@ func (a *myAccount) pairs(ctx context.Context, query string) (map[string]string,
 	return out, err
 }
 
-// one gives the first column of each row, and none where the account may not
-// ask.
+// visible gives the first column of each row, and none where the account may
+// not ask.
 func (a *myAccount) visible(ctx context.Context, query string) ([]string, error) {
 	rows, err := a.rows(ctx, query)
 	if refused(err) {
