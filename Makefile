@@ -63,9 +63,9 @@ act: image ## the example workflow under nektos/act: a pull request that fails, 
 lint: ## gofmt, vet, staticcheck and actionlint
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
-	go vet ./... ./testdata/summary
+	go vet ./... ./testdata/summary ./testdata/images/product
 	CGO_ENABLED=0 go vet ./gate/migration/...
-	go run $(STATICCHECK) ./... ./testdata/summary
+	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/images/product
 	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml testdata/act/migrations.yml
 
 .PHONY: fmt
