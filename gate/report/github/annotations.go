@@ -34,8 +34,9 @@ type Annotation struct {
 const maxMessage = 4096
 
 // Annotations makes one annotation of each finding, the worst first: by
-// severity, which is also what decides whether a finding fails the run, then by
-// place. A verdict of error leads them with its reason.
+// severity, which is also what decides whether a finding fails the run, then in
+// the report's order, in which files run, ups before downs: of many findings the
+// runner shows the first only. A verdict of error leads them with its reason.
 func Annotations(r gate.Report) []Annotation {
 	titles := map[string]string{}
 	for _, info := range rule.Catalogue() {
@@ -47,10 +48,7 @@ func Annotations(r gate.Report) []Annotation {
 			out = append(out, annotate(f, i, titles[f.Rule]))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Annotation) int {
-		return cmp.Or(cmp.Compare(loudness(b.Level), loudness(a.Level)), cmp.Compare(a.File, b.File),
-			cmp.Compare(a.StartLine, b.StartLine), cmp.Compare(a.EndLine, b.EndLine), cmp.Compare(a.Column, b.Column))
-	})
+	slices.SortStableFunc(out, func(a, b Annotation) int { return cmp.Compare(loudness(b.Level), loudness(a.Level)) })
 	if r.Verdict == gate.Error {
 		reason := cmp.Or(strings.TrimSpace(gate.Printable(r.Reason)), "no reason was given")
 		out = slices.Insert(out, 0, Annotation{Level: "error", Title: "the gate could not decide", Finding: -1,

@@ -27,10 +27,11 @@ func TestAnnotationsComeWorstFirst(t *testing.T) {
 	}
 	want := []string{
 		"error  0-0:0 #-1 the gate could not decide",
+		// As the report has them: what runs first comes first, and GitHub knows no
+		// column of several lines.
+		"error m/3.sql 9-12:0 #2 lock-budget: a lock blocked reads or writes for longer than allowed",
 		"error  0-0:0 #3 lock-budget: a lock blocked reads or writes for longer than allowed",
 		"error m/3.sql 2-2:0 #4 lock-budget: a lock blocked reads or writes for longer than allowed",
-		// GitHub knows no column of several lines.
-		"error m/3.sql 9-12:0 #2 lock-budget: a lock blocked reads or writes for longer than allowed",
 		"warning m/2.sql 7-7:3 #1 full-scan-under-lock: an existing table was read whole while locked",
 		// The file as a whole is shown on its first line.
 		"notice m/1.sql 1-1:0 #0 down-missing: a migration cannot be reversed",
