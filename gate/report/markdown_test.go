@@ -40,3 +40,14 @@ func TestChartHasTheLongestWindow(t *testing.T) {
 		t.Errorf("a statement's locks on a table and its indexes are drawn %d times, not once", n)
 	}
 }
+
+// A run that came to no migration must not end on "ERROR  0 errors".
+func TestLastLineOfARunThatJudgedNothing(t *testing.T) {
+	r := gate.Report{Verdict: gate.Error, Reason: "INPUT_JOBS: \"many\" is not a whole number"}
+	for _, format := range []string{"text", "markdown"} {
+		text := render(t, format, r, report.Options{})
+		if strings.Contains(text, "0 errors") || !strings.Contains(text, "ERROR nothing was judged") && !strings.Contains(text, "ERROR  nothing was judged") {
+			t.Errorf("%s:\n%s", format, text)
+		}
+	}
+}

@@ -288,8 +288,12 @@ func (m *model) lastLine() string {
 	if m.obs.Tier == gate.TierStatic {
 		s += " (static)"
 	}
-	s += fmt.Sprintf("  %s in %s, %s", m.totals(),
-		plural(int64(len(m.obs.Migrations)), "migration"), plural(int64(len(m.statements)), "statement"))
+	if m.r.Verdict == gate.Error && len(m.obs.Migrations)+len(m.r.Findings) == 0 {
+		s += "  nothing was judged"
+	} else {
+		s += fmt.Sprintf("  %s in %s, %s", m.totals(),
+			plural(int64(len(m.obs.Migrations)), "migration"), plural(int64(len(m.statements)), "statement"))
+	}
 	if ran < len(m.statements) {
 		s += fmt.Sprintf(" (%d run)", ran)
 	}
