@@ -56,7 +56,7 @@ test-images: ## the container tests and the image's own, on images built here fr
 	@testdata/images/test.sh $(ARGS)
 
 .PHONY: act
-act: image ## the example workflow under nektos/act: a pull request that fails, and one that passes
+act: ## the example workflow under nektos/act: a pull request that fails, and one that passes
 	@testdata/act/act.sh
 
 .PHONY: lint

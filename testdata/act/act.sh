@@ -5,30 +5,37 @@
 # lines, and the safe one must pass. Nothing is pulled.
 #
 #   DEMO_ORDERS=20000   rows in orders
+#   ACT_IMAGE=IMAGE     the action's image, where it is built already
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 act=github.com/nektos/act@v0.2.89
-runner=migration-gate-test/debian:trixie # container actions need no more of a runner
-image=migration-gate:dev
+images=$top/testdata/images
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n%s\n' "$*"; }
 die() { printf 'act: %s\n' "$*" >&2; exit 2; }
 
-docker version >/dev/null 2>&1 || die 'no Docker engine answers; start one, or: sudo testdata/images/engine.sh start'
-docker image inspect "$runner" "$image" >/dev/null 2>&1 || die "there is no $image yet; make it: make image"
-
 work=$(mktemp -d "${TMPDIR:-/tmp}/mg-act.XXXXXX")
 chmod 755 "$work"
+engine=
 cleanup() {
   local code=$?
   trap - EXIT INT TERM HUP
   rm -rf "$work"
+  [ -z "$engine" ] || "$images/engine.sh" stop
   exit "$code"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
+
+if ! { command -v docker >/dev/null && timeout 20 docker version >/dev/null 2>&1; }; then
+  "$images/engine.sh" start || die 'there is no Docker engine (see above)'
+  engine=ours
+fi
+runner=$("$images/build.sh" debian:trixie) # container actions need no more of a runner
+image=${ACT_IMAGE:-migration-gate:dev}
+[ -n "${ACT_IMAGE:-}" ] || "$images/product.sh" "$image"
 
 DEMO_INTO=$work DEMO_ORDERS=${DEMO_ORDERS:-20000} "$top/testdata/demo/demo.sh" >"$work/demo.log" || { cat "$work/demo.log" >&2; exit 2; }
 

@@ -33,4 +33,12 @@ MG_TEST_PRODUCT=migration-gate-test/product:default MG_TEST_PRODUCT_MYSQL=migrat
   go test -count 1 -timeout 20m "$@" ./testdata/images/product || code=$?
 cat "$figures"
 rm -f "$figures"
-exit $code
+[ $code = 0 ] || exit $code
+
+# The workflow of the README, by act.
+if ! ACT_IMAGE=migration-gate-test/product:default testdata/act/act.sh >"${log:=$(mktemp)}" 2>&1; then
+  cat "$log"
+  exit 1
+fi
+tail -n 1 "$log"
+rm -f "$log"
