@@ -212,7 +212,7 @@ func demonstration(engine, dir string) error {
 		if err != nil {
 			return err
 		}
-		out, err := docker("run", "--rm", "--volume", dir+":/work", "--volume", demo+":/demo:ro", "--volume", script+":/snapshot.sh:ro",
+		out, err := docker("run", "--rm", "--volume", dir+":/lab", "--volume", demo+":/demo:ro", "--volume", script+":/snapshot.sh:ro",
 			"--entrypoint", "bash", from, "/snapshot.sh", engine, "20000")
 		if err != nil {
 			return fmt.Errorf("make the snapshot: %w\n%s", err, out)

@@ -14,7 +14,7 @@ import (
 )
 
 func at(dir, change string) []string {
-	return []string{"--volume", dir + ":/work", "--workdir", "/work/" + change}
+	return []string{"--volume", dir + ":/lab", "--workdir", "/lab/" + change}
 }
 
 func check(args ...string) []string {
@@ -90,7 +90,7 @@ func TestServersInTheImage(t *testing.T) {
 func TestWithoutPrivileges(t *testing.T) {
 	dir := lab(t, "postgres")
 	tight := []string{"--network", "none", "--user", "1000:1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-		"--read-only", "--tmpfs", "/tmp:mode=1777", "--volume", dir + ":/work:ro", "--workdir", "/work/safe"}
+		"--read-only", "--tmpfs", "/tmp:mode=1777", "--volume", dir + ":/lab:ro", "--workdir", "/lab/safe"}
 	g := box{options: tight, args: check("--snapshot", "../orders.dump")}.run(t)
 	g.want(t, 0, "PostgreSQL 17", "local (server binaries")
 	figure("server in the image, no privileges, no network", g)
@@ -102,7 +102,7 @@ func TestWithoutPrivileges(t *testing.T) {
 		want(t, 0, "PostgreSQL 16 was wanted and is not installed")
 
 	my := lab(t, "mysql")
-	tight[len(tight)-3] = my + ":/work:ro"
+	tight[len(tight)-3] = my + ":/lab:ro"
 	box{image: mysqlImage, options: tight, args: check("--snapshot", "../orders.sql.gz")}.run(t).want(t, 0, "MySQL 9")
 }
 
