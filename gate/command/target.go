@@ -164,10 +164,14 @@ func closing(ctx context.Context, err *error, what string, f func(context.Contex
 // version, what is on this machine, and what can be fetched.
 type fleet []snapshot.Provisioner
 
-// kindOf is what --target means: with a server's URL, auto is that server.
+// kindOf is what --target means: with a server's URL, auto is that server, and
+// with an image's name a container of it.
 func kindOf(s config.Server) string {
-	if s.Target == "auto" && s.DatabaseURL != "" {
+	switch {
+	case s.Target == "auto" && s.DatabaseURL != "":
 		return "server"
+	case s.Target == "auto" && s.Image != "":
+		return "container"
 	}
 	return s.Target
 }
