@@ -17,7 +17,8 @@ import (
 
 // mysqlEngine hands the wiring what the MySQL packages have, for MySQL and its
 // flavour MariaDB. A name stands for an instance: a server of its own on a
-// copy of the baseline's data directory.
+// copy of the baseline's data directory, or, on a server that somebody else
+// runs, a schema.
 type mysqlEngine struct {
 	name    string // "mysql", "mariadb"
 	sqlMode string // of the migrating session; "" leaves the server's

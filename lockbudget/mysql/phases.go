@@ -150,7 +150,7 @@ func (s *Sampler) exchanged(ctx context.Context, sent time.Time) (statement, err
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		query, whose := currentQuery, any(s.opt.Owner)
 		if s.opt.Guest {
-			query, whose = followedQuery, s.last
+			query, whose = followedQuery, s.main
 		}
 		found, err := s.statements(ctx, query, whose)
 		if err != nil {

@@ -58,10 +58,10 @@ type Sampler struct {
 	// sessions by the lock table's id of a thread; 0 for other accounts'. Such
 	// ids are never used twice.
 	sessions map[int64]int64
-	// followed are the sessions to watch on somebody else's server, and last the
-	// latest of them.
+	// followed are the sessions to watch on somebody else's server, and main the
+	// first of them, whose statements Phases reads.
 	followed map[int64]bool
-	last     int64
+	main     int64
 	// lowerCase: the server stores names of tables in lower case.
 	lowerCase bool
 	// position is the status variable that counts the redo log's bytes.
@@ -150,11 +150,14 @@ func (s *Sampler) prepare(ctx context.Context) error {
 }
 
 // Follow adds a session, by its CONNECTION_ID(), to those that are watched on
-// somebody else's server, where an account's name does not tell whose it is.
+// somebody else's server, where an account's name does not tell whose it is; the
+// migration's own first.
 func (s *Sampler) Follow(session int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.followed[session], s.last = true, session
+	if s.followed[session] = true; s.main == 0 {
+		s.main = session
+	}
 }
 
 // show gives an object the schema's name as people know it.

@@ -27,6 +27,8 @@ type guest struct {
 	// others are the schemas of others that the URL's account may reach, where it
 	// migrates itself: nothing that names one is restored.
 	others []string
+	// exact: GRANT takes a schema's name as it stands (partial_revokes).
+	exact bool
 	// lenient: who loads may set what only administrators may for their session.
 	lenient bool
 }
@@ -35,6 +37,14 @@ func (g guest) is() bool { return g.prefix != "" }
 
 // schema of an instance. Names of schemas are in lower case on some servers.
 func (g guest) schema(instance string) string { return g.prefix + strings.ToLower(instance) }
+
+// on spells all of a schema for GRANT.
+func (g guest) on(schema string) string {
+	if g.exact {
+		return ident(schema)
+	}
+	return ident(pattern(schema))
+}
 
 // home holds what a later process must know.
 func (g guest) home() string { return g.prefix + snapshot.Home }
@@ -94,6 +104,11 @@ func (s *Server) Others(ctx context.Context) (list []string, err error) {
 // made; where it may not, the URL's account migrates itself.
 func (s *Server) checkIn(ctx context.Context, c *sql.Conn) error {
 	s.guest.account = s.guest.prefix + Owner
+	if !s.maria && s.num >= 80016 {
+		if err := c.QueryRowContext(ctx, "SELECT @@partial_revokes").Scan(&s.guest.exact); err != nil {
+			return err
+		}
+	}
 	hosts := []string{"", "%"} // as it is, if it is there
 	var me string
 	if err := c.QueryRowContext(ctx, "SELECT USER()").Scan(&me); err != nil {
@@ -179,7 +194,7 @@ var Privileges = []string{"CREATE", "DROP", "SELECT", "INSERT", "UPDATE", "DELET
 // the giver has not all (MariaDB's DELETE HISTORY).
 func (s *Server) grant(ctx context.Context, c *sql.Conn, schema, account string) (err error) {
 	for _, what := range []string{"ALL PRIVILEGES", strings.Join(Privileges, ", ")} {
-		if _, err = c.ExecContext(ctx, "GRANT "+what+" ON "+ident(pattern(schema))+".* TO "+account); err == nil {
+		if _, err = c.ExecContext(ctx, "GRANT "+what+" ON "+s.guest.on(schema)+".* TO "+account); err == nil {
 			return nil
 		}
 	}
@@ -215,7 +230,7 @@ func (s *Server) lock(ctx context.Context, c *sql.Conn, schema string) error {
 	writes := slices.DeleteFunc(slices.Clone(Privileges), func(p string) bool {
 		return slices.Contains([]string{"SELECT", "SHOW VIEW", "TRIGGER", "EVENT", "EXECUTE"}, p)
 	})
-	_, err = c.ExecContext(ctx, "REVOKE "+strings.Join(writes, ", ")+" ON "+ident(pattern(schema))+".* FROM "+account)
+	_, err = c.ExecContext(ctx, "REVOKE "+strings.Join(writes, ", ")+" ON "+s.guest.on(schema)+".* FROM "+account)
 	return err
 }
 
