@@ -21,6 +21,10 @@ type Ends struct {
 	Top string
 	// Base, BaseReason and Head are what Detect finds by the same options.
 	Base, BaseReason, Head string
+	// Tip is where the branch that the change goes into stands now, as far as
+	// this clone knows or can find out; "" where that is Base. A change may have
+	// left the branch long ago, and chooses when.
+	Tip string
 	// Worktree: the head is the working tree, with what is not committed.
 	Worktree bool
 
@@ -46,7 +50,10 @@ func FindEnds(ctx context.Context, opt Options) (*Ends, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Base, e.BaseReason = b.id, b.reason
+	e.Base, e.BaseReason, e.Tip = b.id, b.reason, b.tip
+	if !opt.CI.Exact {
+		e.Tip = (&fetcher{repo: r, offline: opt.Offline}).ahead(ctx, b)
+	}
 	return e, nil
 }
 
@@ -91,6 +98,14 @@ func (e *Ends) Rel(path string) (string, bool) {
 // followed within the base.
 func (e *Ends) ReadBase(ctx context.Context, path string) (content []byte, found bool, err error) {
 	return e.repo.readAt(ctx, e.Base, path)
+}
+
+// ReadTip is ReadBase where that branch stands now.
+func (e *Ends) ReadTip(ctx context.Context, path string) (content []byte, found bool, err error) {
+	if e.Tip == "" {
+		return e.ReadBase(ctx, path)
+	}
+	return e.repo.readAt(ctx, e.Tip, path)
 }
 
 // ReadHead reads a file of the head, from the disk where the head is the

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/migration-gate/migration-gate/gate/ci"
 )
 
 func (r *testRepo) link(target, name string) {
@@ -178,5 +180,34 @@ func TestRelKeepsLinks(t *testing.T) {
 		if b, h := sides(t, e, name); !inside || b != "strict\n" || h != "loose\n" {
 			t.Errorf("%s: %q, %q and %q", path, name, b, h)
 		}
+	}
+}
+
+// TestReadTip: a change that left its branch long ago does not choose the old
+// state of it.
+func TestReadTip(t *testing.T) {
+	r := newRepo(t)
+	r.write("gate.yml", "loose\n")
+	old := r.commit("seed")
+	r.git("branch", "change")
+	r.write("gate.yml", "strict\n")
+	tip := r.commit("main moves on")
+	r.git("checkout", "-q", "change")
+	r.commit("change")
+	for name, opt := range map[string]func(*Options){
+		"by hand":          func(*Options) {},
+		"a named base":     func(o *Options) { o.Base = "main" },
+		"the event's":      func(o *Options) { o.CI = ci.Base{Commit: old, Branch: "main"} },
+		"the event's, old": func(o *Options) { o.CI = ci.Base{Commit: old, Stale: true, Branch: "main"} },
+	} {
+		e := r.ends(opt)
+		content, _, err := e.ReadTip(context.Background(), "gate.yml")
+		if e.Base != old || e.Tip != tip || string(content) != "strict\n" || err != nil {
+			t.Errorf("%s: base %s, tip %s, %q, %v", name, e.Base, e.Tip, content, err)
+		}
+	}
+	e := r.ends(func(o *Options) { o.CI = ci.Base{Commit: old, Exact: true, Branch: "main"} })
+	if content, _, err := e.ReadTip(context.Background(), "gate.yml"); e.Tip != "" || string(content) != "loose\n" || err != nil {
+		t.Errorf("exact: tip %q, %q, %v", e.Tip, content, err)
 	}
 }

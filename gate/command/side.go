@@ -55,7 +55,11 @@ func (s *sides) file(q config.FileQuery) (config.FileAnswer, error) {
 	if a.After, err = content(ends.ReadHead(s.ctx, name)); err != nil {
 		return a, err
 	}
-	a.Data = a.Before
+	// A change that left its branch before a budget was tightened does not keep
+	// the old one.
+	if a.Data, err = content(ends.ReadTip(s.ctx, name)); err != nil {
+		return a, err
+	}
 	return a, s.compareWorkflows(ends)
 }
 
