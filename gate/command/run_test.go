@@ -73,6 +73,41 @@ func TestPanicRunsCleanupAndIsReported(t *testing.T) {
 	}
 }
 
+// brokenCmd is a command with a report whose run panics.
+type brokenCmd struct {
+	config.Output
+	config.Publishing
+}
+
+func (c *brokenCmd) output() config.Output { return c.Output }
+func (c *brokenCmd) directory() string     { return "" }
+func (c *brokenCmd) publishes() (config.Publishing, config.Output, bool) {
+	return c.Publishing, c.Output, true
+}
+func (c *brokenCmd) Run(context.Context, *app) (gate.Verdict, error) { panic("index out of range") }
+
+// TestPanicIsTold: what waits for a verdict gets one, whatever broke.
+func TestPanicIsTold(t *testing.T) {
+	dir := t.TempDir()
+	var g struct {
+		Broken brokenCmd `cmd:""`
+	}
+	output := filepath.Join(dir, "output")
+	var stderr bytes.Buffer
+	code := run(t.Context(), Env{
+		Args: []string{"migration-gate", "broken"}, Dir: dir, Stdout: new(bytes.Buffer), Stderr: &stderr,
+		Environ: []string{"GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_OUTPUT=" + output},
+	}, &g)
+	if code != 2 || !strings.Contains(stderr.String(), "run_test.go") {
+		t.Errorf("exit code %d, want 2 and where it broke:\n%s", code, stderr.String())
+	}
+	for name, want := range map[string]string{output: "\nerror\n", filepath.Join(dir, "migration-gate-report", "report.json"): `"verdict": "error"`} {
+		if content, err := os.ReadFile(name); err != nil || !strings.Contains(string(content), want) {
+			t.Errorf("%s: %v, want %q in it:\n%s", name, err, want, content)
+		}
+	}
+}
+
 func TestTimeoutNamesThePhase(t *testing.T) {
 	code, stderr := try(t, t.Context(), func(ctx context.Context, a *app) (gate.Verdict, error) {
 		a.phase(ctx, "provision")()
