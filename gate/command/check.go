@@ -34,7 +34,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 		return gate.Error, err
 	}
 	formats = targets(formats, a.reportDir(c.Output, a.publisher != nil))
-	if err := a.trust(c.Trust); err != nil {
+	if err := a.trust(c.Events); err != nil {
 		return gate.Error, err
 	}
 	f := a.fleet(c.Server, c.WorkDir)

@@ -173,7 +173,7 @@ func annotateMistake(env Env, vars config.Env, err error) {
 
 // trust refuses events that run a fork's migrations with the repository's own
 // secrets, unless they are allowed by name.
-func (a *app) trust(t config.Trust) error {
+func (a *app) trust(t config.Events) error {
 	if a.ciErr != nil {
 		return a.ciErr
 	}

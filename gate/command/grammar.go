@@ -59,6 +59,7 @@ type migrateUpCmd struct {
 	config.Migrations
 	config.Measuring
 	config.Output
+	config.Events
 	config.Lifetime
 }
 

@@ -80,6 +80,9 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 		return gate.Error, err
 	}
 	formats = targets(formats, a.reportDir(c.Output, false))
+	if err := a.trust(c.Events); err != nil {
+		return gate.Error, err
+	}
 	dir, err := a.runDir(ctx, c.RunDir, config.Top(a.env.Dir))
 	if err != nil {
 		return gate.Error, err

@@ -122,10 +122,15 @@ type Publishing struct {
 	GitlabToken  string `hidden:"" name:"gitlab-token" placeholder:"TOKEN" source:"env" secret:"" action:"-" help:"Token of the GitLab API, with the scope api: CI_JOB_TOKEN cannot write notes."`
 }
 
+// Events says on which of them a fork's migrations may run.
+type Events struct {
+	AllowEvent []string `values:"pull_request_target,workflow_run,issue_comment" placeholder:"EVENT" sep:"none" help:"Event on which a fork's migrations are run although it carries the repository's secrets; repeatable."`
+}
+
 // Trust says what an event and a change are trusted with.
 type Trust struct {
-	AllowEvent []string `values:"pull_request_target,workflow_run,issue_comment" placeholder:"EVENT" sep:"none" help:"Event on which a fork's migrations are run although it carries the repository's secrets; repeatable."`
-	ForkPolicy string   `default:"static" values:"static,fail" help:"What becomes of a fork's pull request that gets no snapshot: static proves what can be proven without, and says so; fail refuses it."`
+	Events
+	ForkPolicy string `default:"static" values:"static,fail" help:"What becomes of a fork's pull request that gets no snapshot: static proves what can be proven without, and says so; fail refuses it."`
 }
 
 // Lifetime is how long things take and last, and where they live meanwhile.
