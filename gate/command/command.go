@@ -105,6 +105,7 @@ func run(ctx context.Context, env Env, grammar any) (code int) {
 	a := newApp(env, vars, parsed, globals(grammar))
 	a.ci, a.ciErr, a.rawStdout, a.flush = side.ci, side.ciErr, raw, flushAll
 	a.configChanges = slices.Concat(parsed.Changes, side.workflows)
+	side.said.repeat(ctx, a.log.Handler())
 	return a.run(ctx, parsed.Command.(runner))
 }
 

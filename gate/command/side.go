@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"regexp"
 	"slices"
@@ -22,6 +23,29 @@ type sides struct {
 	ciErr error
 
 	workflows []gate.ConfigChange
+	said      said
+}
+
+// said keeps what was logged before the log's own options are known.
+type said struct{ records []slog.Record }
+
+func (s *said) Enabled(context.Context, slog.Level) bool { return true }
+func (s *said) Handle(_ context.Context, r slog.Record) error {
+	s.records = append(s.records, r.Clone())
+	return nil
+}
+
+// None of what is kept has attributes or groups of its logger.
+func (s *said) WithAttrs([]slog.Attr) slog.Handler { return s }
+func (s *said) WithGroup(string) slog.Handler      { return s }
+
+// repeat says it to a log.
+func (s *said) repeat(ctx context.Context, to slog.Handler) {
+	for _, r := range s.records {
+		if to.Enabled(ctx, r.Level) {
+			_ = to.Handle(ctx, r)
+		}
+	}
 }
 
 // judging are the commands whose answer depends on the configuration.
@@ -40,7 +64,7 @@ func (s *sides) file(q config.FileQuery) (config.FileAnswer, error) {
 			return config.FileAnswer{}, config.ErrNotAsked
 		}
 	}
-	ends, err := changeset.FindEnds(s.ctx, changeset.Options{Dir: q.Dir, Base: q.Base, Head: q.Head, CI: s.ci.Base})
+	ends, err := changeset.FindEnds(s.ctx, changeset.Options{Dir: q.Dir, Base: q.Base, Head: q.Head, CI: s.ci.Base, Log: slog.New(&s.said)})
 	if err != nil {
 		return config.FileAnswer{}, fmt.Errorf("find the base's configuration: %w", err)
 	}
