@@ -111,6 +111,9 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	if len(r.schemas) == 0 {
 		return m, errors.New("it holds nothing: no database was restored")
 	}
+	if !r.s.OwnAccount() {
+		r.skip(fmt.Sprintf("a migrating account of its own: %s may not create one that has rights (CREATE USER, WITH GRANT OPTION), so migrations run as it", r.s.target.User))
+	}
 	slices.Sort(r.definers)
 	if len(r.definers) > 0 {
 		r.skip("definers " + strings.Join(slices.Compact(r.definers), ", ") + ": what they defined belongs to the migrating account")
