@@ -321,7 +321,9 @@ func (m *model) headline() string {
 	if m.obs.Tier == gate.TierStatic {
 		s += "; STATIC: only the files were read, nothing was run"
 	}
-	if w := m.worst(); w != nil {
+	if m.locksUnmeasured() {
+		s += "; locks NOT MEASURED"
+	} else if w := m.worst(); w != nil {
 		longest, blocks := w.worst.AtMostMS, w.blocks
 		if st, ok := m.stretch(w.worst); ok {
 			longest, blocks = st.AtMostMS, st.Blocks

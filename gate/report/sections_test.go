@@ -6,6 +6,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/report"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // Sections are the Markdown report, cut; what remains after dropping some is
@@ -117,5 +118,18 @@ func TestPublishedFieldsAreEnough(t *testing.T) {
 	}
 	if o := r.Observation; o.Tier != gate.TierData || len(o.Unmeasured) != 2 || len(o.ConfigChanges) != 3 || o.ConfigChanges[0].After != "5000" {
 		t.Errorf("tier %q, unmeasured %v, changes %v", o.Tier, o.Unmeasured, o.ConfigChanges)
+	}
+}
+
+// Where the lock table could not be read, no headline speaks of no lock.
+func TestHeadlineWithoutLocks(t *testing.T) {
+	r := ownGate()
+	r.Observation.Locks = nil
+	r.Observation.Unmeasured = []gate.Unmeasured{{What: snapshot.LackLocks, Why: "the account may not read performance_schema"}}
+	for _, format := range []string{"text", "markdown"} {
+		out := render(t, format, r, report.Options{Width: 400})
+		if !strings.Contains(out, "locks NOT MEASURED") || strings.Contains(out, "no lock ") {
+			t.Errorf("%s without a look at locks:\n%s", format, out)
+		}
 	}
 }

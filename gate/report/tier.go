@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // proven says in a few words what the verdict rests on; "" where nothing was
@@ -68,6 +69,11 @@ func (m *model) unmeasured() []string {
 // durationsUnmeasured: it is told already, with its reason.
 func (m *model) durationsUnmeasured() bool {
 	return slices.ContainsFunc(m.obs.Unmeasured, func(u gate.Unmeasured) bool { return strings.Contains(u.What, "duration") })
+}
+
+// locksUnmeasured: that none was seen says nothing.
+func (m *model) locksUnmeasured() bool {
+	return slices.ContainsFunc(m.obs.Unmeasured, func(u gate.Unmeasured) bool { return u.What == snapshot.LackLocks })
 }
 
 // ownGate says that the change alters what it is judged by.
