@@ -222,3 +222,34 @@ func TestStopSparesStrangers(t *testing.T) {
 		t.Errorf("the directory is still there: %v", err)
 	}
 }
+
+// A user without a home is given "/.cache": what cannot be written there is
+// kept among the temporary files, and never where somebody else could plant it.
+func TestCacheOfTheHomeless(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := filepath.Join(file, ".cache", "migration-gate") // not even for root
+	temporary := filepath.Join(tmp, "migration-gate-cache-"+strconv.Itoa(os.Geteuid()))
+
+	if dir := filepath.Join(tmp, "deep", "down"); orTemporary(dir) != dir {
+		t.Errorf("where the cache can be made, it is kept in %s", orTemporary(dir))
+	}
+	if _, err := os.Lstat(temporary); err == nil {
+		t.Error("a temporary one was made without need")
+	}
+	for range 2 { // made, and found
+		if got := orTemporary(nowhere); got != temporary {
+			t.Errorf("where it cannot be made, it is kept in %s", got)
+		}
+	}
+	if err := os.Chmod(temporary, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if got := orTemporary(nowhere); got != nowhere {
+		t.Errorf("what others may write to is taken: %s", got)
+	}
+}

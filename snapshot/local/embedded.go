@@ -2,11 +2,15 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/migration-gate/migration-gate/snapshot"
 )
@@ -50,12 +54,38 @@ var releases = map[string]string{
 const newestRelease = "18"
 
 // CacheDir is where downloads are kept: below the user's own cache directory,
-// except for root, whose home the server's unprivileged user may not enter.
+// except for root, whose home the server's unprivileged user may not enter. A
+// user without a home (docker run --user), and one who may not write there (a
+// read-only container), gets a directory among the temporary ones.
 func CacheDir(userCache string) string {
-	if os.Geteuid() == 0 || userCache == "" {
-		return "/var/cache/migration-gate"
+	dir := "/var/cache/migration-gate"
+	if os.Geteuid() != 0 && userCache != "" {
+		dir = filepath.Join(userCache, "migration-gate")
 	}
-	return filepath.Join(userCache, "migration-gate")
+	return orTemporary(dir)
+}
+
+func orTemporary(dir string) string {
+	if mayMake(dir) {
+		return dir
+	}
+	temporary := filepath.Join(os.TempDir(), fmt.Sprintf("migration-gate-cache-%d", os.Geteuid()))
+	if private(temporary, 0o755, "cache directory") != nil {
+		return dir // whoever writes there says why it cannot
+	}
+	return temporary
+}
+
+// mayMake says whether dir could be written to, without making it.
+func mayMake(dir string) bool {
+	for {
+		err := unix.Access(dir, unix.W_OK|unix.X_OK)
+		parent := filepath.Dir(dir)
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return err == nil
+		}
+		dir = parent
+	}
 }
 
 // Offer needs no network: it says which release would be fetched.

@@ -98,26 +98,35 @@ func (m *machine) root() (string, error) {
 		return "", fmt.Errorf("find scratch directory: %w", err)
 	}
 	dir := filepath.Join(parent, fmt.Sprintf("migration-gate-%d", os.Geteuid()))
+	if err := private(dir, mode, "scratch directory"); err != nil {
+		return "", err
+	}
+	return dir, nil
+}
+
+// private makes a directory at a guessable place, or checks that the one that
+// is there is this user's alone.
+func private(dir string, mode fs.FileMode, what string) error {
 	if err := os.Mkdir(dir, mode); err == nil {
 		// The umask may have taken bits away.
-		return dir, os.Chmod(dir, mode)
+		return os.Chmod(dir, mode)
 	} else if !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("make scratch directory: %w", err)
+		return fmt.Errorf("make %s: %w", what, err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return "", fmt.Errorf("check scratch directory: %w", err)
+		return fmt.Errorf("check %s: %w", what, err)
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.IsDir():
-		return "", fmt.Errorf("check scratch directory: %s is not a directory", dir)
+		return fmt.Errorf("check %s: %s is not a directory", what, dir)
 	case !ok || int(st.Uid) != os.Geteuid():
-		return "", fmt.Errorf("check scratch directory: %s belongs to another user", dir)
+		return fmt.Errorf("check %s: %s belongs to another user", what, dir)
 	case info.Mode().Perm()&0o022 != 0:
-		return "", fmt.Errorf("check scratch directory: %s is writable to others (mode %o)", dir, info.Mode().Perm())
+		return fmt.Errorf("check %s: %s is writable to others (mode %o)", what, dir, info.Mode().Perm())
 	}
-	return dir, nil
+	return nil
 }
 
 // newScratch makes a server's directory with its owner file in it.
