@@ -143,9 +143,6 @@ func TestGitHub(t *testing.T) {
 			if got.IsChangeRequest() == tc.plain {
 				t.Errorf("is a change request: %v", got.IsChangeRequest())
 			}
-			if got.FromFork() != want.Fork {
-				t.Errorf("from a fork: %v", got.FromFork())
-			}
 		})
 	}
 }
@@ -218,7 +215,7 @@ func TestGitHubRefusals(t *testing.T) {
 
 func TestNoCI(t *testing.T) {
 	got, err := Read(func(name string) string { return set{"CI": "true", "GITHUB_EVENT_NAME": "pull_request"}[name] }, os.ReadFile)
-	if err != nil || got != (Run{}) || got.IsChangeRequest() || got.FromFork() {
+	if err != nil || got != (Run{}) || got.IsChangeRequest() {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, ok := got.Untrusted(); ok {

@@ -16,9 +16,6 @@ func (r Run) IsChangeRequest() bool {
 	return r.PullRequest > 0 || r.Fork || r.Base.Checkout != "" || slices.Contains(changeRequests, r.Event)
 }
 
-// FromFork reports whether the change comes from another repository, or may.
-func (r Run) FromFork() bool { return r.Fork }
-
 // untrusted are the events that GitHub runs with the base repository's secrets
 // whoever wrote the change (GitHub Docs, "Events that trigger workflows").
 var untrusted = []string{"pull_request_target", "workflow_run", "issue_comment"}

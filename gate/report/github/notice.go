@@ -92,23 +92,6 @@ func (a *API) cause(err error) string {
 	return cut(s, 200)
 }
 
-// apiError is a failure in text that may be printed.
-type apiError struct {
-	text string
-	err  error
-}
-
-func (e *apiError) Error() string { return e.text }
-func (e *apiError) Unwrap() error { return e.err }
-
-func (a *API) told(f failure) error {
-	text := a.cause(f.err)
-	if todo := a.remedy([]failure{f}); todo != "" {
-		text += "; " + todo
-	}
-	return &apiError{text, f.err}
-}
-
 // remedy is the next step, where there is one that GitHub's answer names.
 func (a *API) remedy(failed []failure) string {
 	var permissions, todo []string

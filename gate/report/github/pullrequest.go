@@ -11,34 +11,13 @@ import (
 	"github.com/migration-gate/migration-gate/gate"
 )
 
-// ErrNoPullRequest says that no open pull request has the head that was looked
-// for: there is none, or it has moved on since.
-var ErrNoPullRequest = errors.New("no open pull request")
+// errNoPullRequest: there is none, or it has moved on since.
+var errNoPullRequest = errors.New("no open pull request")
 
-// FindPullRequest finds the open pull request whose head is opt.Run.Head, from
-// the branch of opt.Run.HeadRepository: for a workflow_run that comments on what
-// a fork's run found. The number must come from here and never from the run's
-// files, which are the fork's to write. Publish does the same where the run has
-// no number and a HeadBranch.
-func FindPullRequest(ctx context.Context, opt APIOptions, branch string) (int, error) {
-	opt.Run.HeadBranch = branch
-	a, err := NewAPI(opt)
-	if err != nil {
-		return 0, err
-	}
-	if opt.Token == "" {
-		return 0, fmt.Errorf("find the pull request: %w: give the action the input github-token", errNoToken)
-	}
-	n, err := a.find(ctx)
-	if statusOf(err) != 0 {
-		err = a.told(failure{"pull request", "pull-requests", err})
-	}
-	if err != nil {
-		return 0, fmt.Errorf("find the pull request: %w", err)
-	}
-	return n, nil
-}
-
+// find looks for the open pull request whose head the run's is, from the branch
+// of its head repository: for a workflow_run that comments on what a fork's run
+// found. The number must come from here and never from that run's files, which
+// are the fork's to write.
 func (a *API) find(ctx context.Context) (int, error) {
 	run := a.opt.Run
 	owner, _, ok := strings.Cut(run.HeadRepository, "/")
@@ -62,7 +41,7 @@ func (a *API) find(ctx context.Context) (int, error) {
 	where := fmt.Sprintf("%s at %s of %s", gate.Printable(run.HeadBranch), run.Head[:12], gate.Printable(run.HeadRepository))
 	switch len(found) {
 	case 0:
-		return 0, fmt.Errorf("%w has the head %s; it may have moved on", ErrNoPullRequest, where)
+		return 0, fmt.Errorf("%w has the head %s; it may have moved on", errNoPullRequest, where)
 	case 1:
 		return found[0], nil
 	}
@@ -74,7 +53,7 @@ func (a *API) find(ctx context.Context) (int, error) {
 func (a *API) place(ctx context.Context) (bool, error) {
 	if a.opt.Run.PullRequest == 0 && a.opt.Run.HeadBranch != "" && a.opt.Run.HeadRepository != "" {
 		n, err := a.find(ctx)
-		if err != nil && !errors.Is(err, ErrNoPullRequest) {
+		if err != nil && !errors.Is(err, errNoPullRequest) {
 			return false, fmt.Errorf("find the pull request: %w", err)
 		}
 		a.opt.Run.PullRequest = n

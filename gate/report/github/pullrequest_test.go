@@ -33,18 +33,11 @@ func TestFindPullRequest(t *testing.T) {
 		{"alice/shop", "", headSHA, 0, "names no head"},
 		{"alice/shop", "widen", "HEAD", 0, "names no head"},
 	} {
-		run := r.run()
-		run.HeadRepository, run.Head = c.from, c.head
-		n, err := github.FindPullRequest(t.Context(), github.APIOptions{Run: run, Token: r.Token, Now: r.clock.Now, Sleep: r.clock.Sleep}, c.branch)
+		api := r.api(t, func(o *github.APIOptions) { o.Run.HeadRepository, o.Run.HeadBranch, o.Run.Head = c.from, c.branch, c.head })
+		n, err := api.Find(t.Context())
 		if n != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s %s: %d, %v", c.from, c.branch, n, err)
 		}
-	}
-	r.Allow("pull_requests", "none")
-	run := r.run()
-	run.HeadRepository = "alice/shop"
-	if _, err := github.FindPullRequest(t.Context(), github.APIOptions{Run: run, Token: r.Token}, "widen"); err == nil || !strings.Contains(err.Error(), "HTTP 403") || !strings.Contains(err.Error(), "pull-requests: read") {
-		t.Errorf("forbidden: %v", err)
 	}
 }
 
