@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -104,6 +105,40 @@ func TestPanicIsTold(t *testing.T) {
 	for name, want := range map[string]string{output: "\nerror\n", filepath.Join(dir, "migration-gate-report", "report.json"): `"verdict": "error"`} {
 		if content, err := os.ReadFile(name); err != nil || !strings.Contains(string(content), want) {
 			t.Errorf("%s: %v, want %q in it:\n%s", name, err, want, content)
+		}
+	}
+}
+
+// TestLogsAreGuarded: what a migration or a server says reaches neither stream
+// of a CI system's log as a command, and by hand stays as it is.
+func TestLogsAreGuarded(t *testing.T) {
+	const gitHub, gitLab = "##[error]forged\n::error::forged\n", "section_end:1:report\rover"
+	var g struct {
+		Try tryCmd `cmd:""`
+	}
+	g.Try.do = func(_ context.Context, a *app) (gate.Verdict, error) {
+		for _, w := range []io.Writer{a.env.Stdout, a.env.Stderr} {
+			if _, err := io.WriteString(w, gitHub+gitLab+"\n"); err != nil {
+				t.Error(err)
+			}
+		}
+		return gate.Pass, nil
+	}
+	for system, commands := range map[string][]string{"GITHUB_ACTIONS": {"##[error]", "\n::error::"}, "GITLAB_CI": {"section_end:", "\r"}, "": nil} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), Env{
+			Args: []string{"migration-gate", "try"}, Dir: t.TempDir(), Stdout: &stdout, Stderr: &stderr,
+			Environ: []string{system + "=true", "GITHUB_EVENT_NAME=schedule"},
+		}, &g)
+		for stream, said := range map[string]string{"standard output": stdout.String(), "standard error": stderr.String()} {
+			if code != 0 || !strings.Contains(said, "forged") || system == "" && !strings.Contains(said, gitHub+gitLab) {
+				t.Errorf("%s: exit code %d, %s %q", system, code, stream, said)
+			}
+			for _, c := range commands {
+				if strings.Contains(said, c) {
+					t.Errorf("%s: %s holds the command %q: %q", system, stream, c, said)
+				}
+			}
 		}
 	}
 }
