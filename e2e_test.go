@@ -118,30 +118,31 @@ func TestScripts(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		scripts(t, target(t, "postgres"), func(ts *testscript.TestScript, file, out string, args []string) {
+		scripts(t, target(t, "postgres"), commands{"dump": dump(func(ts *testscript.TestScript, file, out string, args []string) {
 			dumpPostgres(ts, server, file, out, args)
-		}, "shared", "postgres")
+		})}, "shared", "postgres")
 	})
 	for _, flavour := range snapshottest.MySQLFlavours(t) {
 		t.Run(flavour, func(t *testing.T) {
 			server := snapshottest.MySQL(t, flavour)
 			var one sync.Mutex // the schema's name is the same in every script
-			scripts(t, target(t, flavour), func(ts *testscript.TestScript, file, out string, args []string) {
+			scripts(t, target(t, flavour), commands{"dump": dump(func(ts *testscript.TestScript, file, out string, args []string) {
 				one.Lock()
 				defer one.Unlock()
 				dumpMySQL(ts, server, file, out, args)
-			}, "shared", "mysql")
+			})}, "shared", "mysql")
 		})
 	}
 }
 
-// scripts runs the scripts of some directories on one engine.
-func scripts(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), dirs ...string) {
-	scriptsWith(t, env, dump, nil, dirs...)
-}
+// commands of a script, by name.
+type commands = map[string]func(ts *testscript.TestScript, neg bool, args []string)
 
-// scriptsWith does so with further commands.
-func scriptsWith(t *testing.T, env map[string]string, dump func(ts *testscript.TestScript, file, out string, args []string), more map[string]func(*testscript.TestScript, bool, []string), dirs ...string) {
+// scripts runs the scripts of some directories on one engine, with the
+// commands that are the engine's own besides those that all have.
+func scripts(t *testing.T, env map[string]string, own commands, dirs ...string) {
+	cmds := commands{"exits": commandtest.Exits, "repo": commandtest.Repo, "pull-request": commandtest.PullRequest}
+	maps.Copy(cmds, own)
 	bin, work := links(t), scratch(t)
 	t.Cleanup(func() { empty(t, work) })
 	var files []string
@@ -171,25 +172,20 @@ func scriptsWith(t *testing.T, env map[string]string, dump func(ts *testscript.T
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: with(more, map[string]func(*testscript.TestScript, bool, []string){
-			"exits": commandtest.Exits,
-			"repo":  commandtest.Repo,
-
-			"pull-request": commandtest.PullRequest,
-			"dump": func(ts *testscript.TestScript, neg bool, args []string) {
-				if len(args) < 2 {
-					ts.Fatalf("usage: dump FILE.sql OUT [arguments…]")
-				}
-				dump(ts, args[0], args[1], args[2:])
-			},
-		}),
+		Cmds:               cmds,
 		RequireUniqueNames: true,
 	})
 }
 
-func with[V any](more, base map[string]V) map[string]V {
-	maps.Copy(base, more)
-	return base
+// dump is a script's command `dump FILE.sql OUT [arguments…]`, as one engine
+// does it.
+func dump(by func(ts *testscript.TestScript, file, out string, args []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if len(args) < 2 {
+			ts.Fatalf("usage: dump FILE.sql OUT [arguments…]")
+		}
+		by(ts, args[0], args[1], args[2:])
+	}
 }
 
 var dumps atomic.Int64

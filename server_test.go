@@ -68,7 +68,7 @@ func TestServer(t *testing.T) {
 // onServer runs the scripts with a command `databases FILE`, which lists what
 // databases and accounts the server has.
 func onServer(t *testing.T, server *snapshot.Target, engine, accounts, list string,
-	query func(*testscript.TestScript, string) string, dump func(*testscript.TestScript, string, string, []string)) {
+	query func(*testscript.TestScript, string) string, dumpBy func(*testscript.TestScript, string, string, []string)) {
 	env := target(t, engine)
 	scheme := "postgres"
 	if engine != "postgres" {
@@ -80,7 +80,8 @@ func onServer(t *testing.T, server *snapshot.Target, engine, accounts, list stri
 	env["URL_MAKER"], env["URL_NOBODY"], env["URL_CLOSED"] = url("maker", server.Port), url("nobody", server.Port), url("maker", 1)
 	env["MIGRATION_GATE_TARGET"] = "server"
 	made := false
-	scriptsWith(t, env, dump, map[string]func(*testscript.TestScript, bool, []string){
+	scripts(t, env, commands{
+		"dump": dump(dumpBy),
 		"databases": func(ts *testscript.TestScript, neg bool, args []string) {
 			if len(args) != 1 {
 				ts.Fatalf("usage: databases FILE")
