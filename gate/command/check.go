@@ -29,11 +29,10 @@ const keptName = "check"
 // Run is the whole gate: what the step commands do, in their order, on a
 // server that is gone afterwards.
 func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.Output, a.publisher != nil)
 	if err != nil {
 		return gate.Error, err
 	}
-	formats = targets(formats, a.reportDir(c.Output, a.publisher != nil))
 	if err := a.trust(c.Events); err != nil {
 		return gate.Error, err
 	}

@@ -1,5 +1,6 @@
 // Package command is the root that everything hangs on: one file per command,
-// the wiring of stages and engines, the mapping of outcomes to exit codes.
+// the wiring of stages and engines, whose configuration counts and what is
+// trusted in CI, which forge is told, the mapping of outcomes to exit codes.
 //
 // Run is the whole program as a function of its arguments, environment and
 // streams. What never lives here: facts about SQL or servers, judgement, or

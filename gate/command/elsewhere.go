@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io/fs"
 	"path"
@@ -37,7 +38,7 @@ func (a *app) elsewhere(ctx context.Context, opt changeset.Options, change *chan
 		opt.Layout = l.After
 	}
 	u := gate.Unmeasured{
-		What: "the migrations in " + or(x.After, opt.MigrationsDir), Remedy: "let one change move the files as they are and name the directory, and the next one add migrations",
+		What: "the migrations in " + cmp.Or(x.After, opt.MigrationsDir), Remedy: "let one change move the files as they are and name the directory, and the next one add migrations",
 	}
 	second, err := changeset.Detect(ctx, opt)
 	if err != nil {

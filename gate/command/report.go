@@ -15,11 +15,10 @@ import (
 // Run renders a stored report. Its exit code says whether that worked, not
 // what the report's verdict is, which was answered when it was made.
 func (c *reportCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.Output, false)
 	if err != nil {
 		return gate.Error, err
 	}
-	formats = targets(formats, a.reportDir(c.Output, false))
 	r, err := a.readReport(ctx, c.File)
 	if err != nil {
 		return gate.Error, err

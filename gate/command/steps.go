@@ -14,6 +14,7 @@ import (
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/changeset"
 	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/migration"
 	"github.com/migration-gate/migration-gate/gate/rule"
 	"github.com/migration-gate/migration-gate/gate/rundir"
 	"github.com/migration-gate/migration-gate/snapshot"
@@ -75,11 +76,10 @@ func (c *restoreSnapshotCmd) Run(ctx context.Context, a *app) (verdict gate.Verd
 // Run applies the pending migrations to a named target and keeps what was
 // measured beside it.
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, err error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.Output, false)
 	if err != nil {
 		return gate.Error, err
 	}
-	formats = targets(formats, a.reportDir(c.Output, false))
 	if err := a.trust(c.Events); err != nil {
 		return gate.Error, err
 	}
@@ -112,22 +112,15 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 	if err != nil {
 		return gate.Error, err
 	}
-	if state.Snapshot != nil { // what was applied when it was restored is in no ledger
-		for _, m := range missing {
-			if !slices.Contains(state.Snapshot.CaughtUp, m.Version) {
-				return gate.Error, &usageError{
-					fmt.Sprintf("%s lacks the merged migration %s, which came into the base after it was made", c.Database, m.Up.File),
-					"make it again with migration-gate restore-snapshot --into " + c.Database,
-				}
-			}
-		}
+	if err := upToDate(state, missing); err != nil {
+		return gate.Error, err
 	}
-	if state.Migrated {
-		// A second run starts from the snapshot again, as the first one did.
-		if err := g.server.drop(ctx, state.Database); err != nil {
-			return gate.Error, fmt.Errorf("start over from the baseline: %w", err)
+	if state.Migrated { // a second run starts from the snapshot again, as the first one did
+		err := g.server.drop(ctx, state.Database)
+		if err == nil {
+			err = g.baseline.clone(ctx, state.Database)
 		}
-		if err := g.baseline.clone(ctx, state.Database); err != nil {
+		if err != nil {
 			return gate.Error, fmt.Errorf("start over from the baseline: %w", err)
 		}
 	}
@@ -149,13 +142,29 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) (verdict gate.Verdict, e
 	return a.conclude(formats, change, *o, policy)
 }
 
+// upToDate refuses a target that lacks merged migrations. What was applied when
+// it was restored is in no ledger.
+func upToDate(state rundir.TargetState, missing []migration.Migration) error {
+	if state.Snapshot == nil {
+		return nil
+	}
+	for _, m := range missing {
+		if !slices.Contains(state.Snapshot.CaughtUp, m.Version) {
+			return &usageError{
+				fmt.Sprintf("%s lacks the merged migration %s, which came into the base after it was made", state.Name, m.Up.File),
+				"make it again with migration-gate restore-snapshot --into " + state.Name,
+			}
+		}
+	}
+	return nil
+}
+
 // Run judges what migrate up measured; it needs no server.
 func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.Output, false)
 	if err != nil {
 		return gate.Error, err
 	}
-	formats = targets(formats, a.reportDir(c.Output, false))
 	top := config.Top(a.env.Dir)
 	dir, err := a.runDir(ctx, c.RunDir, top)
 	if err != nil {
@@ -178,11 +187,10 @@ func (c *assertLockBudgetCmd) Run(ctx context.Context, a *app) (gate.Verdict, er
 
 // Run reads the change's down scripts; it needs no server.
 func (c *assertSafeDownCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.Output, false)
 	if err != nil {
 		return gate.Error, err
 	}
-	formats = targets(formats, a.reportDir(c.Output, false))
 	change, err := a.detect(ctx, c.Migrations)
 	if err != nil {
 		return gate.Error, err

@@ -91,11 +91,10 @@ func catalogue() []report.Rule {
 // leaves its report, so that nobody reads an older one by mistake. Text on
 // standard output is left out, since its reader has the message already.
 func (a *app) writeFailure(c reporter, cause error) {
-	formats, err := c.Formats()
+	formats, err := a.formats(c.output(), a.publisher != nil)
 	if err != nil {
 		return // that is the cause
 	}
-	formats = targets(formats, a.reportDir(c.output(), a.publisher != nil))
 	formats = slices.DeleteFunc(formats, func(f config.Format) bool { return f.Path == "" && f.Name == "text" })
 	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
 		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),

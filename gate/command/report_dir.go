@@ -35,7 +35,8 @@ func reportFiles() []reportFile {
 // name them.
 const defaultReportDir = "migration-gate-report"
 
-// reportDir is where the files go, absolute; "" for nowhere.
+// reportDir is where the files go, absolute; "" for nowhere. publishing is a run
+// that tells the forge of itself.
 func (a *app) reportDir(o config.Output, publishing bool) string {
 	switch {
 	case o.ReportDir != "":
@@ -46,16 +47,19 @@ func (a *app) reportDir(o config.Output, publishing bool) string {
 	return ""
 }
 
-// targets are the places that reports go to: those of --format and the files
-// of --report-dir.
-func targets(formats []config.Format, dir string) []config.Format {
-	if dir == "" {
-		return formats
+// formats are the places that a command's reports go to: those of --format and
+// the files of reportDir.
+func (a *app) formats(o config.Output, publishing bool) ([]config.Format, error) {
+	formats, err := o.Formats()
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range reportFiles() {
-		formats = append(formats, config.Format{Name: f.format, Path: filepath.Join(dir, f.name)})
+	if dir := a.reportDir(o, publishing); dir != "" {
+		for _, f := range reportFiles() {
+			formats = append(formats, config.Format{Name: f.format, Path: filepath.Join(dir, f.name)})
+		}
 	}
-	return formats
+	return formats, nil
 }
 
 // reportPaths names the report files that are there by the action's output for
