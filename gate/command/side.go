@@ -53,16 +53,15 @@ var judging = []string{"check", "restore-snapshot", "migrate up", "assert-lock-b
 
 // file is a config.FileSource.
 func (s *sides) file(q config.FileQuery) (config.FileAnswer, error) {
-	if !slices.Contains(judging, q.Command) || q.From == "head" {
+	head := q.From == "head" // and the change still shows what it makes of the file
+	switch {
+	case !slices.Contains(judging, q.Command):
 		return config.FileAnswer{}, config.ErrNotAsked
-	}
-	if q.From != "base" {
-		if s.ciErr != nil {
-			return config.FileAnswer{}, s.ciErr
-		}
-		if !s.ci.IsChangeRequest() {
-			return config.FileAnswer{}, config.ErrNotAsked
-		}
+	case q.From == "base":
+	case s.ciErr != nil && !head:
+		return config.FileAnswer{}, s.ciErr
+	case s.ciErr != nil || !s.ci.IsChangeRequest():
+		return config.FileAnswer{}, config.ErrNotAsked
 	}
 	ends, err := changeset.FindEnds(s.ctx, changeset.Options{Dir: q.Dir, Base: q.Base, Head: q.Head, CI: s.ci.Base, Log: slog.New(&s.said)})
 	if err != nil {
@@ -72,12 +71,16 @@ func (s *sides) file(q config.FileQuery) (config.FileAnswer, error) {
 	if !inside {
 		return config.FileAnswer{}, config.ErrNotAsked // out of the change's reach
 	}
-	a := config.FileAnswer{Compared: true, Name: name}
+	a := config.FileAnswer{Compared: true, Name: name, HeadCounts: head}
 	if a.Before, err = content(ends.ReadBase(s.ctx, name)); err != nil {
 		return a, err
 	}
 	if a.After, err = content(ends.ReadHead(s.ctx, name)); err != nil {
 		return a, err
+	}
+	if head {
+		a.Data = a.After
+		return a, s.compareWorkflows(ends)
 	}
 	// A change that left its branch before a budget was tightened does not keep
 	// the old one.
