@@ -14,6 +14,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/gate/report/github/githubtest"
 )
 
 // tryCmd stands in for a command that ends in the way under test.
@@ -74,10 +75,11 @@ func TestPanicRunsCleanupAndIsReported(t *testing.T) {
 	}
 }
 
-// brokenCmd is a command with a report whose run panics.
+// brokenCmd is a command with a report that comes to no verdict.
 type brokenCmd struct {
 	config.Output
 	config.Publishing
+	do func(context.Context) (gate.Verdict, error)
 }
 
 func (c *brokenCmd) output() config.Output { return c.Output }
@@ -85,7 +87,7 @@ func (c *brokenCmd) directory() string     { return "" }
 func (c *brokenCmd) publishes() (config.Publishing, config.Output, bool) {
 	return c.Publishing, c.Output, true
 }
-func (c *brokenCmd) Run(context.Context, *app) (gate.Verdict, error) { panic("index out of range") }
+func (c *brokenCmd) Run(ctx context.Context, _ *app) (gate.Verdict, error) { return c.do(ctx) }
 
 // TestPanicIsTold: what waits for a verdict gets one, whatever broke.
 func TestPanicIsTold(t *testing.T) {
@@ -93,6 +95,7 @@ func TestPanicIsTold(t *testing.T) {
 	var g struct {
 		Broken brokenCmd `cmd:""`
 	}
+	g.Broken.do = func(context.Context) (gate.Verdict, error) { panic("index out of range") }
 	output := filepath.Join(dir, "output")
 	var stderr bytes.Buffer
 	code := run(t.Context(), Env{
@@ -153,6 +156,31 @@ func TestTimeoutNamesThePhase(t *testing.T) {
 	}, "--timeout=20ms")
 	if want := "migration-gate: --timeout 20ms is over during unpack; raise it where that may take longer\n"; code != 2 || stderr != want {
 		t.Errorf("exit code %d, stderr %q; want 2, %q", code, stderr, want)
+	}
+}
+
+// TestInterruptedRunIsTold: a status that was pending gets its end although the
+// run's context is over.
+func TestInterruptedRunIsTold(t *testing.T) {
+	const head = "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"
+	api := githubtest.New(t, githubtest.Options{Commits: []string{head}})
+	ctx, interrupt := context.WithCancel(t.Context())
+	var g struct {
+		Broken brokenCmd `cmd:""`
+	}
+	g.Broken.do = func(ctx context.Context) (gate.Verdict, error) {
+		interrupt()
+		return gate.Error, ctx.Err()
+	}
+	code := run(ctx, Env{
+		Args: []string{"migration-gate", "broken", "--commit-status"}, Dir: t.TempDir(), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer),
+		Environ: []string{
+			"GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_SHA=" + head, "GITHUB_REPOSITORY=octo/shop",
+			"GITHUB_API_URL=" + api.URL, "INPUT_GITHUB-TOKEN=" + api.Token,
+		},
+	}, &g)
+	if s := api.Statuses(); code != 130 || len(s) != 1 || s[0].State != "error" || s[0].SHA != head {
+		t.Errorf("exit code %d, statuses %+v, want 130 and error on the head", code, s)
 	}
 }
 
