@@ -33,7 +33,9 @@ func TestFindPullRequest(t *testing.T) {
 		{"alice/shop", "", headSHA, 0, "names no head"},
 		{"alice/shop", "widen", "HEAD", 0, "names no head"},
 	} {
-		api := r.api(t, func(o *github.APIOptions) { o.Run.HeadRepository, o.Run.HeadBranch, o.Run.Head = c.from, c.branch, c.head })
+		api := r.api(t, func(o *github.APIOptions) {
+			o.Run.HeadRepository, o.Run.HeadBranch, o.Run.Head = c.from, c.branch, c.head
+		})
 		n, err := api.Find(t.Context())
 		if n != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%s %s: %d, %v", c.from, c.branch, n, err)
