@@ -110,7 +110,7 @@ ALTER TABLE orders ROW_FORMAT = COMPRESSED; -- locks: lines=EXCLUSIVE order_view
 ALTER TABLE users ENGINE = MyISAM; -- locks: users=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: COPY SHARED want: lock-budget lock-budget table-rewrite/notice
 OPTIMIZE TABLE orders; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE,SHARED_NO_WRITE? ddl: INPLACE rebuild NONE best: unasked want: lock-budget lock-budget table-rewrite/warning
 ANALYZE TABLE orders; -- locks: none ddl: - best: - want: -
-ALTER TABLE orders RENAME TO orders_old; -- locks: lines=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget?
+ALTER TABLE orders RENAME TO orders_old; -- locks: lines=EXCLUSIVE? order_view=EXCLUSIVE? orders=EXCLUSIVE ddl: INSTANT best: INSTANT want: lock-budget lock-budget? lock-budget?
 RENAME TABLE users TO users_old; -- locks: users=EXCLUSIVE ddl: - best: - want: lock-budget
 DROP TABLE `lines`; -- locks: lines=EXCLUSIVE orders=EXCLUSIVE ddl: - best: - want: lock-budget lock-budget
 TRUNCATE TABLE `lines`; -- locks: lines=EXCLUSIVE ddl: - best: - want: lock-budget
