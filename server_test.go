@@ -14,8 +14,8 @@ import (
 )
 
 // TestServer runs testdata/script/server on servers that are not the gate's
-// own: $URL_MAKER's account may make databases and see locks, $URL_NOBODY's may
-// only log in, and at $URL_CLOSED nobody listens.
+// own: $URL_MAKER's account may make databases and see locks, $URL_BLIND's (MySQL)
+// may make them and not look into the server, $URL_NOBODY's may only log in, and at $URL_CLOSED nobody listens.
 func TestServer(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		server := snapshottest.ServerAlone(t, snapshottest.Majors(t)[0], nil)
@@ -56,7 +56,7 @@ func TestServer(t *testing.T) {
 			}
 			onServer(t, server, flavour, "CREATE USER maker IDENTIFIED BY 'sesame'; GRANT ALL ON `mg\\_%`.* TO maker; GRANT PROCESS ON *.* TO maker; "+
 				map[bool]string{true: "GRANT SELECT ON performance_schema.* TO maker; "}[flavour != snapshot.MariaDB]+
-				"CREATE USER nobody IDENTIFIED BY 'sesame'",
+				"CREATE USER blind IDENTIFIED BY 'sesame'; GRANT ALL ON `mg\\_%`.* TO blind; CREATE USER nobody IDENTIFIED BY 'sesame'",
 				"SELECT schema_name FROM information_schema.schemata WHERE schema_name <> '"+mysqlSchema+"' UNION ALL SELECT user FROM mysql.user ORDER BY 1", query,
 				func(ts *testscript.TestScript, file, out string, args []string) {
 					dumpMySQL(ts, server, file, out, args)
@@ -77,7 +77,10 @@ func onServer(t *testing.T, server *snapshot.Target, engine, accounts, list stri
 	url := func(user string, port int) string {
 		return fmt.Sprintf("%s://%s:sesame@127.0.0.1:%d", scheme, user, port)
 	}
-	env["URL_MAKER"], env["URL_NOBODY"], env["URL_CLOSED"] = url("maker", server.Port), url("nobody", server.Port), url("maker", 1)
+	for _, who := range []string{"maker", "blind", "nobody"} {
+		env["URL_"+strings.ToUpper(who)] = url(who, server.Port)
+	}
+	env["URL_CLOSED"] = url("maker", 1)
 	env["MIGRATION_GATE_TARGET"] = "server"
 	made := false
 	scripts(t, env, commands{
