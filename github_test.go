@@ -122,7 +122,10 @@ func (p *pullRequest) run(api *githubtest.Server, inputs ...string) job {
 		p.t.Fatal(err)
 	}
 	j.summary = string(read("summary"))
-	if strings.Contains(stdout.String()+stderr.String(), api.Token) && j.annotations("add-mask") != 1 {
+	if len(j.commands) == 0 || j.commands[0].Name != "add-mask" || j.commands[0].Data != api.Token {
+		p.t.Error("the runner is not told first to hide the token")
+	}
+	if said := strings.Replace(stdout.String(), "::add-mask::"+api.Token, "", 1) + j.stderr; strings.Contains(said, api.Token) {
 		p.t.Error("the token is in the log")
 	}
 	return j
