@@ -85,7 +85,7 @@ type brokenCmd struct {
 func (c *brokenCmd) output() config.Output { return c.Output }
 func (c *brokenCmd) directory() string     { return "" }
 func (c *brokenCmd) publishes() (config.Publishing, config.Output, bool) {
-	return c.Publishing, c.Output, true
+	return c.Publishing, c.Output, c.Publish != "never"
 }
 func (c *brokenCmd) Run(ctx context.Context, _ *app) (gate.Verdict, error) { return c.do(ctx) }
 
@@ -181,6 +181,29 @@ func TestInterruptedRunIsTold(t *testing.T) {
 	}, &g)
 	if s := api.Statuses(); code != 130 || len(s) != 1 || s[0].State != "error" || s[0].SHA != head {
 		t.Errorf("exit code %d, statuses %+v, want 130 and error on the head", code, s)
+	}
+}
+
+// TestActCallsNoAPI: act hands over the token of whoever is logged in, who only
+// tries a workflow.
+func TestActCallsNoAPI(t *testing.T) {
+	const head = "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"
+	for publish, want := range map[string]int{"auto": 0, "never": 0, "always": 1} {
+		api := githubtest.New(t, githubtest.Options{Commits: []string{head}})
+		var g struct {
+			Broken brokenCmd `cmd:""`
+		}
+		g.Broken.do = func(context.Context) (gate.Verdict, error) { return gate.Error, errors.New("no server") }
+		code := run(t.Context(), Env{
+			Args: []string{"migration-gate", "broken", "--commit-status", "--publish", publish}, Dir: t.TempDir(), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer),
+			Environ: []string{
+				"ACT=true", "GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_SHA=" + head, "GITHUB_REPOSITORY=octo/shop",
+				"GITHUB_API_URL=" + api.URL, "INPUT_GITHUB-TOKEN=" + api.Token,
+			},
+		}, &g)
+		if n := len(api.Statuses()); code != 2 || n != want || want == 0 && len(api.Requests()) > 0 {
+			t.Errorf("--publish %s: exit code %d, %d statuses of %d calls, want %d", publish, code, n, len(api.Requests()), want)
+		}
 	}
 }
 
