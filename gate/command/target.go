@@ -70,14 +70,7 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		if offer.Looked != "" {
 			looked = append(looked, "; looked in "+offer.Looked)
 		}
-		switch {
-		case kind == "container":
-			remedy = "start a Docker engine, or give another --image or --target"
-		case kind == "server":
-			remedy = cmp.Or(offer.Help, "check --database-url, and that the server is up")
-		case offer.Help != "":
-			remedy = "start a Docker engine, or install " + offer.Help
-		}
+		remedy = instead(kind, offer, remedy)
 	}
 	if fallback != nil {
 		passed = broken // the offer's own detail says what was wanted
@@ -92,13 +85,25 @@ func (a *app) provision(ctx context.Context, f fleet, kind string, spec snapshot
 		}
 		return nil, err
 	}
+	none := "no server can be started: " + strings.Join(refused, "; ") + strings.Join(looked, "")
 	if kind == "server" {
-		return nil, &usageError{"no server can be used: " + strings.TrimPrefix(strings.Join(refused, ""), kind+": "), remedy}
+		none = "no server can be used: " + strings.TrimPrefix(strings.Join(refused, ""), kind+": ")
 	}
-	return nil, &usageError{
-		"no server can be started: " + strings.Join(refused, "; ") + strings.Join(looked, ""),
-		remedy,
+	return nil, &usageError{none, remedy}
+}
+
+// instead is what to do where an offer was none; before is what the offers
+// before it came to.
+func instead(kind string, offer snapshot.Offer, before string) string {
+	switch {
+	case kind == "container":
+		return "start a Docker engine, or give another --image or --target"
+	case kind == "server":
+		return cmp.Or(offer.Help, "check --database-url, and that the server is up")
+	case offer.Help != "":
+		return "start a Docker engine, or install " + offer.Help
 	}
+	return before
 }
 
 // clause is the beginning of a reason, without what it goes back to: the
