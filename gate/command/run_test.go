@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ func TestTimeoutNamesThePhase(t *testing.T) {
 }
 
 // TestInterruptedRunIsTold: a status that was pending gets its end although the
-// run's context is over.
+// run's context is over, under the name that the job's matrix gives it.
 func TestInterruptedRunIsTold(t *testing.T) {
 	const head = "c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7"
 	api := githubtest.New(t, githubtest.Options{Commits: []string{head}})
@@ -176,10 +177,10 @@ func TestInterruptedRunIsTold(t *testing.T) {
 		Args: []string{"migration-gate", "broken", "--commit-status"}, Dir: t.TempDir(), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer),
 		Environ: []string{
 			"GITHUB_ACTIONS=true", "GITHUB_EVENT_NAME=workflow_dispatch", "GITHUB_SHA=" + head, "GITHUB_REPOSITORY=octo/shop",
-			"GITHUB_API_URL=" + api.URL, "INPUT_GITHUB-TOKEN=" + api.Token,
+			"GITHUB_API_URL=" + api.URL, "INPUT_GITHUB-TOKEN=" + api.Token, `INPUT_MATRIX={"service": "orders"}`,
 		},
 	}, &g)
-	if s := api.Statuses(); code != 130 || len(s) != 1 || s[0].State != "error" || s[0].SHA != head {
+	if s := api.Statuses(); code != 130 || len(s) != 1 || s[0].State != "error" || s[0].SHA != head || s[0].Context != "migration-gate/verdict (service=orders)" {
 		t.Errorf("exit code %d, statuses %+v, want 130 and error on the head", code, s)
 	}
 }
@@ -256,6 +257,31 @@ func TestPolicy(t *testing.T) {
 	if p.MaxExclusive != 5*time.Millisecond || p.MaxWriteBlock != 7*time.Millisecond || p.Reversal != gate.Exact ||
 		p.DeprecationPrefix != "old_" || p.FailOn != gate.Off || len(p.Tables) != 1 || p.Rules["down-missing"] != gate.Off {
 		t.Errorf("policy %+v", p)
+	}
+}
+
+// TestWhatRootWritesIsTheCheckouts: the runner's user has to be able to remove
+// it, with the directories that were made for it.
+func TestWhatRootWritesIsTheCheckouts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("not root: nothing can be made that is somebody else's")
+	}
+	const user, group = 1234, 5678
+	dir := t.TempDir()
+	if err := os.Chown(dir, user, group); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(filepath.Join(dir, "out", "reports", "report.txt"), []byte("PASS")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"out", "out/reports", "out/reports/report.txt"} {
+		info, err := os.Lstat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != user || st.Gid != group {
+			t.Errorf("%s belongs to %d:%d, want %d:%d", name, st.Uid, st.Gid, user, group)
+		}
 	}
 }
 
