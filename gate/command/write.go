@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/changeset"
@@ -23,6 +25,7 @@ import (
 // report of a run is what the forge is told.
 func (a *app) writeReports(formats []config.Format, r gate.Report, source func(string) ([]byte, bool)) error {
 	var errs []error
+	closed := map[string]bool{} // directories that take no file, told once
 	a.told = &r
 	for _, f := range formats {
 		opt := report.Options{Source: source, Unicode: true, Rules: catalogue(), Version: buildVersions().Version}
@@ -37,7 +40,12 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 			errs = append(errs, err)
 			continue
 		}
+		dir := filepath.Dir(f.Path)
+		if closed[dir] {
+			continue
+		}
 		if err := a.writeReport(f.Path, b.Bytes()); err != nil {
+			closed[dir] = errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)
 			errs = append(errs, fmt.Errorf("write %s report: %w", f.Name, err))
 		}
 	}
