@@ -326,11 +326,10 @@ func (a *myAccount) locks(ctx context.Context, vars map[string]string) (why, rem
 // mariaLocks says the same of MariaDB, whose locks only a plugin shows as they
 // are.
 func (a *myAccount) mariaLocks(ctx context.Context, _ map[string]string) (why, remedy string, err error) {
-	rows, err := a.rows(ctx, "SELECT 1 FROM information_schema.METADATA_LOCK_INFO LIMIT 1")
+	_, err = a.rows(ctx, "SELECT 1 FROM information_schema.METADATA_LOCK_INFO LIMIT 1")
 	if refused(err) {
 		return "MariaDB shows its metadata locks only through its plugin metadata_lock_info, which is not loaded, and loading it would be for everybody",
 			"INSTALL SONAME 'metadata_lock_info' as the server's administrator, or start the server with --plugin-load-add=metadata_lock_info", nil
 	}
-	_ = rows
 	return "", "", err
 }

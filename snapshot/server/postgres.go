@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type pgAccount struct {
 }
 
 func (postgres) open(ctx context.Context, at address) (account, error) {
-	cfg, err := pgx.ParseConfig(pg.URL(at.host, at.port, at.user, at.password, cmpOr(at.database, "postgres"), at.params))
+	cfg, err := pgx.ParseConfig(pg.URL(at.host, at.port, at.user, at.password, cmp.Or(at.database, "postgres"), at.params))
 	if err != nil {
 		return nil, fmt.Errorf("read the connection's parameters: %w", unquoted(err))
 	}
@@ -94,13 +95,6 @@ func unquoted(err error) error {
 		return errors.New("--database-url has a parameter that cannot be read")
 	}
 	return err
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (a *pgAccount) close() { _ = a.conn.Close(context.Background()) }
