@@ -56,7 +56,7 @@ type Server struct {
 	DatabaseURL    string   `name:"database-url" placeholder:"URL" pattern:"^(postgres|postgresql|mysql|mariadb)://" secret:"" help:"Running server to use, for --target server: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT. Only databases of a random name of ours are made on it, and dropped again."`
 	AllowServer    []string `placeholder:"HOST" sep:"none" help:"Server that may be used although it looks like production, as HOST or HOST:PORT; repeatable."`
 	DenyServer     []string `placeholder:"PATTERN" sep:"none" help:"Servers that are never used, as a glob over HOST:PORT; repeatable."`
-	Image          string   `placeholder:"IMAGE" help:"Container image (default: the official one of the major version)."`
+	Image          string   `placeholder:"IMAGE" help:"Container image, which makes auto take a container of it (default: the official one of the major version)."`
 	EmbeddedURL    string   `name:"embedded-url" placeholder:"URL" pattern:"^https?://" secret:"" help:"Maven repository that server binaries are fetched from, for --target embedded (default: Maven Central)."`
 	EmbeddedCache  string   `placeholder:"DIR" path:"" help:"Where fetched server binaries and prepared data directories are kept (default: the user's cache directory)."`
 	EmbeddedSHA256 string   `name:"embedded-sha256" placeholder:"HEX" pattern:"^[0-9a-fA-F]{64}$" help:"SHA-256 that the fetched archive must have."`

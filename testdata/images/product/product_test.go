@@ -139,13 +139,13 @@ func TestSiblingContainers(t *testing.T) {
 // a signal that nobody listens to does nothing.
 func TestStopped(t *testing.T) {
 	dir := lab(t, "postgres")
-	for name, options := range map[string][]string{
-		"server in the image": nil,
-		"sibling container":   {"--volume", socket + ":" + socket},
+	for name, c := range map[string]struct{ options, args []string }{
+		"server in the image": {args: check("--snapshot", "../orders.dump", "--target", "local")},
+		"sibling container":   {[]string{"--volume", socket + ":" + socket}, check("--snapshot", "../orders.dump", "--image", sibling)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			id := box{options: with(at(dir, "safe"), options), args: check("--snapshot", "../orders.dump", "--image", sibling)}.start(t)
+			id := box{options: with(at(dir, "safe"), c.options), args: c.args}.start(t)
 			told(t, id, "restore")
 			stop := time.Now()
 			must(t, "stop", id)
