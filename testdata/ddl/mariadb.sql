@@ -122,8 +122,8 @@ CREATE TABLE keyless (id INT); -- locks: none ddl: - best: - want: -
 DROP DATABASE app; CREATE DATABASE app; -- locks: *=EXCLUSIVE? events=EXCLUSIVE lines=EXCLUSIVE order_view=EXCLUSIVE orders=EXCLUSIVE small=EXCLUSIVE users=EXCLUSIVE ddl: - best: - want: lock-budget lock-budget lock-budget lock-budget lock-budget lock-budget lock-budget? migration-failed
 
 -- partitions
-ALTER TABLE events ADD PARTITION (PARTITION p3 VALUES LESS THAN (16001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE best: unasked want: lock-budget lock-budget
-ALTER TABLE events DROP PARTITION p0; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE best: unasked want: lock-budget lock-budget
+ALTER TABLE events ADD PARTITION (PARTITION p3 VALUES LESS THAN (16001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE? ddl: INPLACE best: unasked want: lock-budget lock-budget?
+ALTER TABLE events DROP PARTITION p0; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE? ddl: INPLACE best: unasked want: lock-budget lock-budget?
 ALTER TABLE events TRUNCATE PARTITION p0; -- locks: events=EXCLUSIVE ddl: INPLACE best: unasked want: lock-budget
 ALTER TABLE events REORGANIZE PARTITION p1, p2 INTO (PARTITION p12 VALUES LESS THAN (12001)); -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: INPLACE rebuild SHARED best: unasked want: lock-budget lock-budget table-rewrite
 ALTER TABLE events REMOVE PARTITIONING; -- locks: events=EXCLUSIVE,SHARED_NO_WRITE ddl: COPY SHARED best: unasked want: lock-budget lock-budget table-rewrite
