@@ -32,6 +32,7 @@ type app struct {
 	flush         func()    // what the guards of both streams hold back
 	publisher     publisher // nil: nobody is told
 	told          *gate.Report
+	wrote         map[string]bool // report files of this run, by absolute path
 	configChanges []gate.ConfigChange
 	unseen        []gate.Unmeasured // of the change, whatever is run
 
@@ -47,7 +48,7 @@ func newApp(env Env, vars config.Env, parsed *config.Parsed, g config.Global) *a
 	// and one without a size (a pseudo-terminal nobody looks at) get lines.
 	width, tty := terminal(env.Stderr)
 	p := progress.New(env.Stderr, g.Progress, tty && width > 0 && vars["TERM"] != "dumb", time.Now)
-	return &app{env: env, vars: vars, parsed: parsed, global: g, log: newLogger(p, g), progress: p}
+	return &app{wrote: map[string]bool{}, env: env, vars: vars, parsed: parsed, global: g, log: newLogger(p, g), progress: p}
 }
 
 // phase marks the beginning of a part of the run; the function it returns

@@ -72,13 +72,14 @@ func (a *app) newPublisher(opt config.Publishing, dir string) (publisher, error)
 	api := !a.ci.Act || opt.Publish == "always"
 	dir = shownPath(config.Top(a.env.Dir), filepath.Join(a.env.Dir, dir))
 	source := readSource(config.Top(a.env.Dir))
+	run := a.ci
 	if opt.Matrix != "" {
-		a.ci.Matrix = ci.MatrixName(opt.Matrix)
+		run.Matrix = ci.MatrixName(opt.Matrix)
 	}
-	switch a.ci.Provider {
+	switch run.Provider {
 	case ci.GitHub:
 		p := &githubPublisher{a: a, opt: github.APIOptions{
-			Run: a.ci, Token: opt.GithubToken, CommitStatus: opt.CommitStatus, CheckRun: opt.CheckRun, Comment: opt.Comment,
+			Run: run, Token: opt.GithubToken, CommitStatus: opt.CommitStatus, CheckRun: opt.CheckRun, Comment: opt.Comment,
 			Dir: dir, Source: source,
 		}}
 		p.runner = github.NewRunner(github.RunnerOptions{Stdout: a.env.Stdout, Getenv: a.vars.Get, Source: source})
@@ -93,7 +94,7 @@ func (a *app) newPublisher(opt config.Publishing, dir string) (publisher, error)
 		if !api {
 			comment = "never"
 		}
-		p, err := gitlab.New(gitlab.Options{Run: a.ci, Token: opt.GitlabToken, Comment: comment, Stdout: a.rawStdout, Source: source})
+		p, err := gitlab.New(gitlab.Options{Run: run, Token: opt.GitlabToken, Comment: comment, Stdout: a.rawStdout, Source: source})
 		if err != nil {
 			return nil, err
 		}

@@ -1,13 +1,9 @@
 package command
 
 import (
-	"context"
-	"errors"
-	"os"
 	"path/filepath"
 
 	"github.com/migration-gate/migration-gate/gate"
-	"github.com/migration-gate/migration-gate/gate/changeset"
 	"github.com/migration-gate/migration-gate/gate/config"
 	"github.com/migration-gate/migration-gate/gate/report"
 )
@@ -62,8 +58,8 @@ func (a *app) formats(o config.Output, publishing bool) ([]config.Format, error)
 	return formats, nil
 }
 
-// reportPaths names the report files that are there by the action's output for
-// each, relative to the workspace that later steps start in.
+// reportPaths names the report files that this run wrote, by the action's output
+// for each, relative to the workspace that later steps start in.
 func (a *app) reportPaths(dir string) map[string]string {
 	paths := map[string]string{}
 	if dir == "" {
@@ -75,11 +71,8 @@ func (a *app) reportPaths(dir string) map[string]string {
 	}
 	for _, f := range reportFiles() {
 		path := filepath.Join(dir, f.name)
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if link, err := changeset.Held(context.Background(), a.env.Dir, path, false); link != "" || err != nil {
-			continue // was not written
+		if !a.wrote[path] {
+			continue // an older run's may well be there
 		}
 		if rel, err := filepath.Rel(from, path); err == nil && filepath.IsLocal(rel) {
 			path = rel

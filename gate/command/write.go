@@ -47,7 +47,9 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 		if err := a.writeReport(f.Path, b.Bytes()); err != nil {
 			closed[dir] = errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)
 			errs = append(errs, fmt.Errorf("write %s report: %w", f.Name, err))
+			continue
 		}
+		a.wrote[a.path(f.Path)] = true
 	}
 	return errors.Join(errs...)
 }
