@@ -26,7 +26,7 @@ func serve(t *testing.T, dir, token string) (url string, refused *atomic.Int32) 
 		Env:  []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1"},
 	}
 	if _, err := os.Stat(backend.Path); err != nil {
-		t.Skipf("this git cannot serve HTTP: %v", err)
+		t.Skipf("fetching with the checkout's token is not tested: this git cannot serve HTTP (install git with git-http-backend): %v", err)
 	}
 	want := "basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+token))
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

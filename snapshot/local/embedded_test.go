@@ -19,6 +19,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/local"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 // repository is a Maven repository with one archive, the layout as real ones
@@ -64,7 +65,7 @@ var packed struct {
 func jar(t *testing.T) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("xz"); err != nil {
-		t.Skip("xz is not installed: the archive of the test mirror cannot be made")
+		snapshottest.Missing(t, "the test mirror's archive, for there is no xz", "testdata/install.sh xz")
 	}
 	packed.Do(func() { packed.jar = pack(t) })
 	if packed.jar == nil {

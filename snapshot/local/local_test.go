@@ -42,7 +42,7 @@ func TestLocal(t *testing.T) {
 	p := local.New(local.Options{Scratch: root, Path: os.Getenv("PATH")})
 	offer := p.Offer(t.Context(), snapshot.Spec{})
 	if !offer.OK {
-		t.Skipf("no PostgreSQL is installed: %s", offer.Detail)
+		snapshottest.Missing(t, "servers found on this machine: "+offer.Detail, "testdata/install.sh postgresql")
 	}
 	snapshottest.Exercise(t, p, snapshot.Spec{Version: offer.Version[:2]}, leftovers(t, root))
 }

@@ -95,7 +95,7 @@ func client(t *testing.T, name string) string {
 	path, err := exec.LookPath(filepath.Join("/usr/lib/postgresql/15/bin", name))
 	if err != nil {
 		if path, err = exec.LookPath(name); err != nil {
-			t.Skipf("no %s on this machine: dumps cannot be made", name)
+			snapshottest.Missing(t, "real dumps, for there is no "+name, "testdata/install.sh postgresql")
 		}
 	}
 	return path

@@ -26,6 +26,7 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/postgres"
 	"github.com/migration-gate/migration-gate/snapshot/server"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 // refused wants an offer that says why not.
@@ -156,7 +157,7 @@ func as(t *testing.T) *syscall.SysProcAttr {
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		t.Skip("no account postgres to run a server as")
+		snapshottest.Missing(t, "a server of another account, for there is no account postgres", "testdata/install.sh postgresql")
 	}
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
@@ -191,7 +192,7 @@ func replica(t *testing.T, r *running) int {
 			"PGAPPNAME=the_replica", "PATH=" + os.Getenv("PATH")}
 		cmd.SysProcAttr, cmd.Dir = attr, dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("%s: %v\n%s", name, err, out)
+			snapshottest.Missing(t, fmt.Sprintf("a replica, for %s did not run: %v: %s", name, err, out), "testdata/install.sh postgresql, for its programs of PostgreSQL 15")
 		}
 	}
 	data := filepath.Join(dir, "data")
@@ -519,7 +520,7 @@ func TestSecondRunOfAName(t *testing.T) {
 	var out bytes.Buffer
 	err = target.Tools.Run(t.Context(), "psql", []string{"-XAtc", "SELECT current_database()"}, nil, &out, nil)
 	if errors.Is(err, snapshot.ErrNoTool) {
-		t.Skip(err)
+		snapshottest.Missing(t, "client programs on the gate's own databases: "+err.Error(), "testdata/install.sh postgresql")
 	}
 	if got := strings.TrimSpace(out.String()); err != nil || got != target.Prefix+snapshot.Home {
 		t.Errorf("psql is on %q, %v", got, err)
