@@ -36,9 +36,9 @@ rm -f "$figures"
 [ $code = 0 ] || exit $code
 
 # The workflow of the README, by act.
-if ! ACT_IMAGE=migration-gate-test/product:default testdata/act/act.sh >"${log:=$(mktemp)}" 2>&1; then
-  cat "$log"
-  exit 1
-fi
-tail -n 1 "$log"
+log=$(mktemp)
+code=0
+ACT_IMAGE=migration-gate-test/product:default testdata/act/act.sh >"$log" 2>&1 || code=$?
+if [ $code = 0 ]; then tail -n 1 "$log"; else cat "$log"; fi
 rm -f "$log"
+exit $code
