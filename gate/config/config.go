@@ -40,13 +40,16 @@ type Global struct {
 
 // Migrations say which files are the change.
 type Migrations struct {
-	Engine  string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
-	Dir     string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
-	Layout  string   `default:"auto" values:"auto,golang-migrate,goose" help:"How the migration tool names and annotates files; auto tells by the files."`
-	Base    string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
-	Head    string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
-	SQLMode string   `name:"sql-mode" placeholder:"MODES" pattern:"^[A-Za-z0-9_, ]*$" help:"sql_mode of the session that migrates, as the tool's connection sets it (MySQL; default: the server's)."`
-	Ignore  []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
+	Engine      string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
+	Dir         string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
+	Layout      string   `default:"auto" values:"auto,golang-migrate,goose,dbmate,flyway,sql-migrate,plain" help:"How the migration tool names and annotates files; auto tells by the files (detect --explain says how)."`
+	LedgerTable string   `placeholder:"[SCHEMA.]TABLE" help:"The tool's history table, where it is not the tool's default (goose -table, flyway.table, dbmate --migrations-table, …)."`
+	Placeholder []string `sep:"none" placeholder:"NAME=VALUE" pattern:"^[^=]+=" help:"Value of a placeholder in the scripts (Flyway's ${NAME}), before those of its configuration files; repeatable."`
+	Transaction string   `default:"auto" values:"auto,file,statement" help:"How the plain layout's files run: each in one transaction (file), statement by statement as psql -f does (statement), or auto: in one transaction unless the file holds what none allows, or transaction control of its own."`
+	Base        string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
+	Head        string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
+	SQLMode     string   `name:"sql-mode" placeholder:"MODES" pattern:"^[A-Za-z0-9_, ]*$" help:"sql_mode of the session that migrates, as the tool's connection sets it (MySQL; default: the server's)."`
+	Ignore      []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
 }
 
 // Server says which server the change is tried on, and where it comes from.
@@ -65,8 +68,10 @@ type Server struct {
 
 // Snapshot is the stored copy of production that is restored.
 type Snapshot struct {
-	Snapshot string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed with gzip or zstd: pg_dump custom format or plain SQL; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Without one the merged migrations build an empty database, and durations are not measured."`
-	Jobs     int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
+	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed with gzip or zstd: pg_dump custom format or plain SQL; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Without one the merged migrations build an empty database, and durations are not measured."`
+	SnapshotData string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump of the data, where --snapshot is one of the schema only (PostgreSQL)."`
+	Globals      string `placeholder:"FILE" path:"" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
+	Jobs         int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
 }
 
 // Budget limits what a migration may block, and for how long.
