@@ -41,6 +41,8 @@ type Observation struct {
 	Tier Tier `json:"tier,omitempty"`
 	// Unmeasured lists what a verdict would rest on and nothing could observe.
 	Unmeasured []Unmeasured `json:"unmeasured,omitempty"`
+	// Unreadable lists the files that nothing else is known of (lint).
+	Unreadable []Unreadable `json:"unreadable,omitempty"`
 	// ConfigChanges are what the change does to the gate's own settings.
 	ConfigChanges []ConfigChange `json:"config_changes,omitempty"`
 	Phases        []Phase        `json:"phases"`
@@ -137,9 +139,16 @@ type FileChange struct {
 type MergedMigration struct {
 	Version string `json:"version"`
 	Number  int64  `json:"number"`
-	Name    string `json:"name"`
-	File    string `json:"file"`
+	// Order, Repeatable and Baseline as in migration.Migration.
+	Order      string `json:"order,omitempty"`
+	Repeatable bool   `json:"repeatable,omitempty"`
+	Baseline   bool   `json:"baseline,omitempty"`
+	Name       string `json:"name"`
+	File       string `json:"file"`
 }
+
+// Key orders it among others, as migration.Migration.Key does.
+func (m MergedMigration) Key() string { return migration.KeyOf(m.Order, m.Number) }
 
 // Migration is a pending migration, what is known of it and what it did.
 type Migration struct {

@@ -46,6 +46,12 @@ type Options struct {
 	Ignore []string
 	// LookupEnv answers the variables that migrations substitute; nil has none.
 	LookupEnv func(string) (string, bool)
+	// LedgerTable is the history table's name, perhaps with its schema, where it
+	// is not the layout's default.
+	LedgerTable string
+	// Placeholders and Transaction as in migration.Options.
+	Placeholders map[string]string
+	Transaction  string
 	// Log tells which base was taken and what was fetched; nil is silent.
 	Log *slog.Logger
 	// Offline forbids fetching a base that a shallow clone lacks.
@@ -93,6 +99,11 @@ type Change struct {
 	HeadFS   fs.FS `json:"-"`
 }
 
+// parsing is how scripts are to be read.
+func (o Options) parsing() migration.Options {
+	return migration.Options{Dialect: o.Dialect, SQLMode: o.SQLMode, Ignore: o.Ignore, Getenv: o.LookupEnv, Placeholders: o.Placeholders, Transaction: o.Transaction}
+}
+
 // Nothing reports whether no migration changed.
 func (c *Change) Nothing() bool { return len(c.Files) == 0 }
 
@@ -115,7 +126,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 	if err != nil && !errors.As(err, &gone) {
 		return nil, err
 	}
-	c := &Change{Top: repo.top, Head: head, Dir: dir, Parsing: migration.Options{Dialect: opt.Dialect, SQLMode: opt.SQLMode}, Files: []gate.FileChange{}, Added: []migration.Migration{}}
+	c := &Change{Top: repo.top, Head: head, Dir: dir, Parsing: opt.parsing(), Files: []gate.FileChange{}, Added: []migration.Migration{}}
 
 	var untracked []string
 	if opt.Head == "" {
@@ -167,13 +178,15 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 
 // fill adds what the layout makes of the two trees.
 func (c *Change) fill(opt Options, base, head *tree) error {
-	mopt := migration.Options{Dialect: opt.Dialect, SQLMode: opt.SQLMode, Ignore: opt.Ignore, Getenv: opt.LookupEnv}
-	c.Parsing = mopt
+	mopt := c.Parsing
 	layout, err := c.chooseLayout(opt.Layout, base, head)
 	if err != nil {
 		return err
 	}
 	c.Layout, c.Ledger = layout.Name, layout.Ledger
+	if opt.LedgerTable != "" {
+		c.Ledger.Table = opt.LedgerTable
+	}
 	baseSet, err := list(base, c.Dir, layout, mopt)
 	if err != nil {
 		return fmt.Errorf("list migrations of the base %s: %w", short(c.Base), err)
@@ -208,7 +221,7 @@ func (c *Change) ahead(ctx context.Context, r *repo, opt Options, tip string) ([
 		return nil, err
 	}
 	layout, _ := migration.ByName(c.Layout)
-	set, err := list(tree, c.Dir, layout, migration.Options{Ignore: opt.Ignore, Getenv: opt.LookupEnv})
+	set, err := list(tree, c.Dir, layout, c.Parsing)
 	if err != nil {
 		return nil, fmt.Errorf("list migrations of %s, which is ahead of the base: %w", short(tip), err)
 	}
@@ -228,9 +241,9 @@ func (c *Change) chooseLayout(name string, base, head *tree) (migration.Layout, 
 	if !head.holdsSQL() {
 		from = base // everything was deleted: the base still tells
 	}
-	layout, reason, err := migration.Detect(from, c.Dir)
-	c.LayoutReason = reason
-	return layout, err
+	d, err := migration.Detect(from, c.Dir, c.Parsing)
+	c.LayoutReason = d.Reason
+	return d.Layout, err
 }
 
 func layoutNames() (names string) {

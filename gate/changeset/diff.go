@@ -101,21 +101,21 @@ func owners(s migration.Set) map[string]owner {
 // merged one: its tool, which knows versions, would not run it again.
 func added(base, head migration.Set, headTree *tree) []migration.Migration {
 	merged := map[string]bool{}
-	gone := map[int64]bool{}
+	gone := map[string]bool{}
 	for _, m := range base.Migrations {
 		merged[mainFile(m)] = true
 		if _, still := headTree.files[mainFile(m)]; !still {
-			gone[m.Number] = true
+			gone[m.Key()] = true
 		}
 	}
 	var news []migration.Migration
 	for _, m := range head.Migrations {
-		if !merged[mainFile(m)] && !gone[m.Number] {
+		if !merged[mainFile(m)] && !gone[m.Key()] {
 			news = append(news, m)
 		}
 	}
 	slices.SortStableFunc(news, func(a, b migration.Migration) int {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), strings.Compare(mainFile(a), mainFile(b)))
+		return cmp.Or(cmp.Compare(a.Key(), b.Key()), strings.Compare(mainFile(a), mainFile(b)))
 	})
 	return news
 }

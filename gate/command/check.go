@@ -235,7 +235,7 @@ func static(change *changeset.Change) gate.Observation {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
 	}
 	for _, m := range slices.Concat(change.Merged, change.Ahead) {
-		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Name: m.Name, File: m.Up.File})
+		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Order: m.Order, Repeatable: m.Repeatable, Baseline: m.Baseline, Name: m.Name, File: m.Up.File})
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/changeset"
@@ -28,6 +29,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	opt := changeset.Options{
 		CI:      a.ci.Base,
 		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
+		LedgerTable: m.LedgerTable, Placeholders: placeholders(m.Placeholder), Transaction: m.Transaction,
 		LookupEnv: a.lookupEnv, Log: a.log,
 	}
 	change, err := changeset.Detect(ctx, opt)
@@ -35,4 +37,14 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 		a.unseen = a.elsewhere(ctx, opt, change)
 	}
 	return change, err
+}
+
+// placeholders makes a map of NAME=VALUE; the option's pattern has checked that.
+func placeholders(given []string) map[string]string {
+	values := map[string]string{}
+	for _, g := range given {
+		name, value, _ := strings.Cut(g, "=")
+		values[name] = value
+	}
+	return values
 }

@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -206,18 +205,10 @@ func (a *app) parseMerged(change *changeset.Change, list []migration.Migration) 
 	}
 	out := make([]migration.Migration, len(list))
 	for i, m := range list {
-		text, err := fs.ReadFile(change.MergedFS, m.Up.File)
-		if err != nil {
-			return nil, fmt.Errorf("read merged migration: %w", err)
-		}
-		up, _, err := layout.Parse(m.Up.File, text, change.Parsing)
-		if err != nil {
+		if err := m.Parse(change.MergedFS, layout, change.Parsing); err != nil {
 			return nil, err
 		}
 		out[i] = m
-		if up != nil {
-			out[i].Up = *up
-		}
 	}
 	return out, nil
 }

@@ -44,7 +44,7 @@ type Migrations struct {
 	Dir         string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
 	Layout      string   `default:"auto" values:"auto,golang-migrate,goose,dbmate,flyway,sql-migrate,plain" help:"How the migration tool names and annotates files; auto tells by the files (detect --explain says how)."`
 	LedgerTable string   `placeholder:"[SCHEMA.]TABLE" help:"The tool's history table, where it is not the tool's default (goose -table, flyway.table, dbmate --migrations-table, …)."`
-	Placeholder []string `sep:"none" placeholder:"NAME=VALUE" pattern:"^[^=]+=" help:"Value of a placeholder in the scripts (Flyway's ${NAME}), before those of its configuration files; repeatable."`
+	Placeholder []string `sep:"none" placeholder:"NAME=VALUE" pattern:"^[^=]+=" help:"Value of one of Flyway's placeholders, before those of its configuration files; repeatable."`
 	Transaction string   `default:"auto" values:"auto,file,statement" help:"How the plain layout's files run: each in one transaction (file), statement by statement as psql -f does (statement), or auto: in one transaction unless the file holds what none allows, or transaction control of its own."`
 	Base        string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
 	Head        string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`

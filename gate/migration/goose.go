@@ -3,9 +3,66 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
+
+// goose is its layout: both directions in one file, told apart by annotations,
+// sent statement by statement, in a transaction unless the file says otherwise.
+type goose struct{}
+
+func (goose) layout() Layout {
+	return Layout{Name: "goose", Ledger: Ledger{Table: "goose_db_version", Kind: "log"}}
+}
+
+func (goose) name(rel string) (f fileName, ok bool, err error) {
+	version, rest, found := strings.Cut(rel, "_")
+	if !found || path.Ext(rel) != ".sql" || strings.Contains(rel, "/") {
+		return f, false, nil
+	}
+	f = fileName{version: version, order: orderOf(version), name: strings.TrimSuffix(rest, ".sql")}
+	f.number, err = strconv.ParseInt(version, 10, 64)
+	return f, err == nil && f.number >= 1, nil
+}
+
+func (goose) bothInOne() bool { return true }
+
+func (goose) deep() bool { return false }
+
+// foreign follows goose: a Go file, no test, whose name begins with a version
+// and an underscore.
+func (t goose) foreign(rel string) string {
+	if path.Ext(rel) != ".go" || strings.HasSuffix(rel, "_test.go") {
+		return ""
+	}
+	if _, ok, _ := t.name(strings.TrimSuffix(rel, ".go") + ".sql"); !ok {
+		return ""
+	}
+	return "a Go migration of goose, which only the project's own binary can run"
+}
+
+// gooseMark finds goose's Up annotation, spelled as the tool takes it.
+var gooseMark = regexp.MustCompile(`(?mi)^\x{FEFF}?--\s*\+goose\s+up\s*$`)
+
+func (t goose) claim(rel string, text []byte) (strength int, why string) {
+	if _, ok, _ := t.name(rel); ok && gooseMark.Match(text) {
+		return annotated, "is annotated with -- +goose Up"
+	}
+	return noClaim, ""
+}
+
+func (goose) outline(in input) (up, down *Script, err error) {
+	up, down = outlineGoose(in.file, in.text)
+	return up, down, nil
+}
+
+func (goose) parse(in input) (up, down *Script, err error) {
+	return parseGoose(in.file, in.text, in.opt)
+}
+
+func (goose) remedy() string { return "rename it to NUMBER_name.sql" }
 
 // copyStdin recognises the chunk that data would follow.
 var copyStdin = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+STDIN\b`)

@@ -60,7 +60,8 @@ func showDir(fsys fs.FS, comment string) string {
 	var b bytes.Buffer
 	var opt Options
 	env := map[string]string{}
-	layout, reason, err := Detect(fsys, "./migrations/")
+	detection, err := Detect(fsys, "./migrations/", Options{})
+	layout, reason := detection.Layout, detection.Reason
 	fmt.Fprintf(&b, "detect: %s %s%s\n", layout.Name, reason, showError(err))
 	for _, line := range strings.Split(comment, "\n") {
 		switch word, rest, _ := strings.Cut(line, " "); word {
@@ -144,7 +145,7 @@ func TestMissingDirectory(t *testing.T) {
 		t.Errorf("got %v, want fs.ErrNotExist: a base without the directory is no mistake", err)
 	}
 	var e *InputError
-	if _, _, err := Detect(fstest.MapFS{}, "migrations"); !errors.As(err, &e) || e.Remedy == "" {
+	if _, err := Detect(fstest.MapFS{}, "migrations", Options{}); !errors.As(err, &e) || e.Remedy == "" {
 		t.Errorf("got %v, want an InputError with a remedy", err)
 	}
 }

@@ -21,7 +21,7 @@ type Set struct {
 }
 
 // Load reads and parses every migration of a directory. Only the files
-// directly in it count, as for the tools.
+// directly in it count unless the tool looks deeper.
 func Load(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 	set, err := List(fsys, dir, layout, opt)
 	if err != nil {
@@ -38,19 +38,16 @@ func Load(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 // Parse reads the scripts of a migration that List named. Either file may be
 // missing, or both scripts be in one.
 func (m *Migration) Parse(fsys fs.FS, layout Layout, opt Options) error {
-	files := []string{m.Up.File}
-	if m.Down != nil && m.Down.File != m.Up.File {
-		files = append(files, m.Down.File)
+	t, ok := toolOf(layout.Name)
+	if !ok {
+		return fmt.Errorf("read migration: layout %q is not known", layout.Name)
 	}
-	for _, file := range files {
-		if file == "" {
-			continue
-		}
+	read := func(file string, d Direction) error {
 		text, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return fmt.Errorf("read migration: %w", err)
 		}
-		up, down, err := layout.Parse(file, text, opt)
+		up, down, err := t.parse(input{fsys: fsys, file: file, text: text, direction: d, opt: opt})
 		if err != nil {
 			return err
 		}
@@ -60,29 +57,56 @@ func (m *Migration) Parse(fsys fs.FS, layout Layout, opt Options) error {
 		if down != nil {
 			m.Down = down
 		}
+		return nil
 	}
-	return nil
+	down := ""
+	if m.Down != nil {
+		down = m.Down.File
+	}
+	switch up := m.Up.File; {
+	case up != "" && (up == down || down == "" && t.bothInOne()):
+		return read(up, "")
+	case up != "":
+		if err := read(up, Up); err != nil {
+			return err
+		}
+	}
+	if down == "" {
+		return nil
+	}
+	return read(down, Down)
 }
 
 // entry is a file that a layout knows.
 type entry struct {
 	fileName
-	file string
+	file, rel string
 }
 
 // List reads names and directions and parses nothing: Statements are nil.
 func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 	set := Set{Layout: layout}
-	entries, unrecognised, err := scanDir(fsys, cleanDir(dir), layout, opt)
+	t, ok := toolOf(layout.Name)
+	if !ok {
+		return set, fmt.Errorf("list migrations: layout %q is not known", layout.Name)
+	}
+	entries, unrecognised, err := scanDir(fsys, cleanDir(dir), t, opt)
 	if err != nil {
 		return set, err
 	}
 	set.Unrecognised = unrecognised
 	for _, group := range pair(entries) {
-		m := Migration{Version: group[0].version, Number: group[0].number, Name: group[0].name}
+		first := group[0]
+		m := Migration{Version: first.version, Number: first.number, Order: first.order, Name: first.name, Repeatable: first.repeatable, Baseline: first.baseline}
 		m.Up.Direction = Up
 		for _, e := range group {
-			up, down, err := outline(fsys, layout, e)
+			in := input{fsys: fsys, file: e.file, rel: e.rel, direction: e.direction, opt: opt}
+			if t.bothInOne() { // else its name has told
+				if in.text, err = fs.ReadFile(fsys, e.file); err != nil {
+					return set, fmt.Errorf("read migration: %w", err)
+				}
+			}
+			up, down, err := t.outline(in)
 			if err != nil {
 				return set, err
 			}
@@ -98,37 +122,54 @@ func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 	return set, nil
 }
 
-func scanDir(fsys fs.FS, dir string, layout Layout, opt Options) (known []entry, unrecognised []string, err error) {
-	for _, p := range opt.Ignore {
-		if !doublestar.ValidatePattern(p) {
-			return nil, nil, &InputError{File: dir, Message: fmt.Sprintf("ignore pattern %q is not valid", p), Remedy: "see the pattern syntax of doublestar"}
-		}
-	}
-	entries, err := fs.ReadDir(fsys, dir)
+func scanDir(fsys fs.FS, dir string, t tool, opt Options) (known []entry, unrecognised []string, err error) {
+	rels, err := filesOf(fsys, dir, t.deep(), opt)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read directory of migrations: %w", err)
 	}
-	for _, e := range entries {
-		base := e.Name()
-		if e.IsDir() || ignored(opt.Ignore, base) {
-			continue
+	for _, rel := range rels {
+		file := path.Join(dir, rel)
+		if what := t.foreign(rel); what != "" {
+			return nil, nil, &InputError{File: file, Message: what, Remedy: "list it under ignore: in the configuration to gate the SQL migrations without it"}
 		}
-		file := path.Join(dir, base)
-		if layout.Name == goose && isGoMigration(base) {
-			return nil, nil, &InputError{File: file, Message: "a Go migration of goose, which only the project's own binary can run",
-				Remedy: "list it under ignore: in the configuration to gate the SQL migrations without it"}
-		}
-		name, ok, err := layout.parseName(base)
+		name, ok, err := t.name(rel)
 		switch {
 		case err != nil:
 			return nil, nil, inFile(err, file)
 		case ok:
-			known = append(known, entry{name, file})
-		case isSQL(base):
+			known = append(known, entry{name, file, rel})
+		case isSQL(rel):
 			unrecognised = append(unrecognised, file)
 		}
 	}
 	return known, unrecognised, nil
+}
+
+// filesOf lists the files of a directory that are not ignored, relative to it
+// and in the order of their names; deep goes into the directories below.
+func filesOf(fsys fs.FS, dir string, deep bool, opt Options) (rels []string, err error) {
+	for _, p := range opt.Ignore {
+		if !doublestar.ValidatePattern(p) {
+			return nil, &InputError{File: dir, Message: fmt.Sprintf("ignore pattern %q is not valid", p), Remedy: "see the pattern syntax of doublestar"}
+		}
+	}
+	err = fs.WalkDir(fsys, dir, func(file string, d fs.DirEntry, err error) error {
+		rel := strings.TrimPrefix(strings.TrimPrefix(file, dir), "/")
+		if dir == "." {
+			rel = file
+		}
+		switch {
+		case err != nil:
+			return err
+		case file == dir:
+		case d.IsDir() && (!deep || ignored(opt.Ignore, rel)):
+			return fs.SkipDir
+		case !d.IsDir() && !ignored(opt.Ignore, rel):
+			rels = append(rels, rel)
+		}
+		return nil
+	})
+	return rels, err
 }
 
 func inFile(err error, file string) error {
@@ -138,31 +179,20 @@ func inFile(err error, file string) error {
 	return err
 }
 
-func ignored(patterns []string, base string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, base) })
+func ignored(patterns []string, rel string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, rel) })
 }
 
-// isGoMigration follows goose: a Go file, no test, whose name begins with a
-// version and an underscore.
-func isGoMigration(base string) bool {
-	if path.Ext(base) != ".go" || strings.HasSuffix(base, "_test.go") {
-		return false
-	}
-	l := Layout{Name: goose}
-	_, ok, _ := l.parseName(strings.TrimSuffix(base, ".go") + ".sql")
-	return ok
-}
-
-// pair groups files into migrations, by number. Up and down belong together
+// pair groups files into migrations, by order. Up and down belong together
 // by version; where a version is taken twice, by name as well.
 func pair(entries []entry) [][]entry {
 	slices.SortStableFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.name, b.name), cmp.Compare(b.direction, a.direction))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.name, b.name), cmp.Compare(b.direction, a.direction))
 	})
 	var groups [][]entry
 	for len(entries) > 0 {
 		n := 1
-		for n < len(entries) && entries[n].number == entries[0].number {
+		for n < len(entries) && entries[n].order == entries[0].order {
 			n++
 		}
 		groups = append(groups, pairVersion(entries[:n])...)
@@ -192,21 +222,4 @@ func pairVersion(same []entry) [][]entry {
 		groups = append(groups, []entry{e})
 	}
 	return groups
-}
-
-// outline tells which scripts a file holds.
-func outline(fsys fs.FS, layout Layout, e entry) (up, down *Script, err error) {
-	if layout.Name != goose {
-		s := &Script{File: e.file, Direction: e.direction}
-		if e.direction == Up {
-			return s, nil, nil
-		}
-		return nil, s, nil
-	}
-	text, err := fs.ReadFile(fsys, e.file)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read migration: %w", err)
-	}
-	up, down = outlineGoose(e.file, text)
-	return up, down, nil
 }
