@@ -253,9 +253,11 @@ func (l *loader) copy(ctx context.Context, sql string, data io.Reader) error {
 func (l *loader) extension(ctx context.Context, sql string) (err error) {
 	name := unquote(extension.FindStringSubmatch(sql)[1])
 	var trusted bool
-	err = l.c.QueryRow(ctx, `SELECT coalesce(bool_or(trusted), false) FROM pg_catalog.pg_available_extension_versions WHERE name = $1`, name).Scan(&trusted)
-	if err != nil {
-		return err
+	if l.r.s.has().trusted {
+		err = l.c.QueryRow(ctx, `SELECT coalesce(bool_or(trusted), false) FROM pg_catalog.pg_available_extension_versions WHERE name = $1`, name).Scan(&trusted)
+		if err != nil {
+			return err
+		}
 	}
 	create := func(c *pgx.Conn) error { return c.PgConn().Exec(ctx, sql).Close() }
 	if trusted {

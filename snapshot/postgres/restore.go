@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 // administrator may. On a server that others use it never is one.
 func (r *restore) privileged(ctx context.Context, f func() error) error {
 	if r.s.guest() { // what it is refused is left out, and told
-		if err := f(); err != nil || !r.s.super || r.s.num < 140000 {
+		if err := f(); err != nil || !r.s.super || r.s.has().publicOwner == "" {
 			return err
 		}
 		return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
@@ -173,10 +174,7 @@ func (r *restore) formerOwners(ctx context.Context) error {
 // all, and the schema that every database begins with.
 func (r *restore) adopt(ctx context.Context) error {
 	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
-		public := r.s.owner
-		if r.s.num >= 140000 {
-			public = "pg_database_owner"
-		}
+		public := cmp.Or(r.s.has().publicOwner, r.s.owner)
 		_, err := c.Exec(ctx, `DO $$ DECLARE x record; BEGIN
 			IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
 				ALTER SCHEMA public OWNER TO `+public+`;
