@@ -11,7 +11,7 @@ BIN         := bin/migration-gate
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # Packages to test, and anything more for `go test` (ARGS='-run Foo -v').
-PKG  ?= ./... ./testdata/summary
+PKG  ?= ./... ./testdata/summary ./testdata/support
 ARGS ?=
 
 # PostgreSQL's grammar is C; where there is no compiler, go itself turns cgo off
@@ -38,6 +38,11 @@ dist: ## dist/migration-gate, statically linked, for other machines of this kind
 demo: build ## gate a dangerous change and its safe rewrite on a million orders (ENGINE=mysql)
 	@ENGINE=$(ENGINE) testdata/demo/demo.sh
 
+# What tests prove is recorded, and docs/support.md held against it (UPDATE=1
+# makes the page what they proved).
+recorded = MG_SUPPORT=$$(mktemp) && export MG_SUPPORT && trap 'rm -f "$$MG_SUPPORT"' EXIT &&
+compared = go run ./testdata/support -by "$(1)" $(if $(UPDATE),-update) $(if $(CI),,-lenient) "$$MG_SUPPORT"
+
 .PHONY: prepare
 prepare: ## install what the tests need, where this user may
 	@testdata/install.sh cc postgresql xz mydumper mysql mariadb
@@ -45,7 +50,9 @@ prepare: ## install what the tests need, where this user may
 .PHONY: test
 test: prepare ## all tests
 	@# -count 1: go's cache knows nothing of servers and programs that came or went.
-	go test $(if $(filter -v,$(ARGS)),,-json) -count 1 -timeout 20m $(ARGS) $(PKG) $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary)
+	@$(call recorded,make test) \
+	go test $(if $(filter -v,$(ARGS)),,-json) -count 1 -timeout 20m $(ARGS) $(PKG) $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary) \
+	$(if $(ARGS)$(if $(filter ./...,$(PKG)),,part),,&& $(call compared,make test))
 
 .PHONY: image
 image: ## the container image migration-gate:dev (BASE=debian:trixie-slim)
@@ -63,9 +70,9 @@ act: ## the example workflow under nektos/act: a pull request that fails, and on
 lint: ## gofmt, vet, staticcheck and actionlint
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
-	go vet ./... ./testdata/summary ./testdata/images/product
+	go vet ./... ./testdata/summary ./testdata/support ./testdata/images/product
 	CGO_ENABLED=0 go vet ./gate/migration/...
-	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/images/product
+	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/support ./testdata/images/product
 	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml testdata/act/migrations.yml
 
 .PHONY: fmt
