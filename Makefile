@@ -35,8 +35,16 @@ dist: ## dist/migration-gate, statically linked, for other machines of this kind
 	@! ldd dist/migration-gate 2>/dev/null | grep '=>' || { echo 'dist/migration-gate is not static' >&2; exit 1; }
 
 .PHONY: demo
-demo: build ## gate a dangerous change and its safe rewrite on a million orders (ENGINE=mysql)
-	@ENGINE=$(ENGINE) testdata/demo/demo.sh
+demo: build ## gate a dangerous change and its safe rewrite on a million orders (ENGINE=mysql, LAYOUT=flyway)
+	@ENGINE=$(ENGINE) LAYOUT=$(LAYOUT) testdata/demo/demo.sh
+
+.PHONY: demos
+demos: build ## the demonstration in every layout, on fewer orders
+	@$(call recorded,make demos) \
+	for layout in golang-migrate goose dbmate flyway sql-migrate plain; do \
+	  log=$$(LAYOUT=$$layout DEMO_ORDERS=200000 testdata/demo/demo.sh 2>&1) || { printf '%s\n' "$$log"; exit 1; }; \
+	  printf '%-15s %s\n' "$$layout" "$$(printf '%s\n' "$$log" | tail -n 1)"; \
+	done && $(call compared,make demos)
 
 # What tests prove is recorded, and docs/support.md held against it (UPDATE=1
 # makes the page what they proved).

@@ -25,7 +25,7 @@ var commands = []struct{ name, mark string }{
 	{"make test", "✓"},
 	{"make test-tools", "✓ᵗ"},
 	{"make test-images", "✓ⁱ"},
-	{"make demo", "✓ᵈ"},
+	{"make demos", "✓ᵈ"},
 }
 
 type cell struct{ table, row, column, by string }
