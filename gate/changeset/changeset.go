@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -56,6 +57,12 @@ type Options struct {
 	Log *slog.Logger
 	// Offline forbids fetching a base that a shallow clone lacks.
 	Offline bool
+	// KeepGoing lists in Change.Unreadable what is wrong with files as
+	// migrations, where Detect otherwise fails at the first of them.
+	KeepGoing bool
+	// Content is what files of the working tree are to hold instead, by their
+	// absolute paths: an editor's text that is not saved yet.
+	Content map[string][]byte
 }
 
 // Change is what differs between base and head in the migration directory.
@@ -92,6 +99,9 @@ type Change struct {
 	// before. Empty where nothing changed, and in a merge of the two, as
 	// continuous integration checks out a pull request.
 	Ahead []migration.Migration `json:"ahead,omitempty"`
+	// Unreadable are the head's files that are no migrations as they stand
+	// (KeepGoing); nothing else is said of them.
+	Unreadable []gate.Unreadable `json:"-"`
 	// Parsing is how the scripts were read, for whoever reads more of them.
 	Parsing migration.Options `json:"-"`
 	// MergedFS and HeadFS are the two sides' directories, rooted at Top.
@@ -134,6 +144,8 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 			return nil, err
 		}
 	}
+	content := repo.contentIn(opt.Content)
+	c.Dirty = c.Dirty || len(content) > 0
 	b, err := repo.base(ctx, opt, head, func() (bool, error) { return c.Dirty, nil })
 	if err != nil {
 		return nil, err
@@ -159,6 +171,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 		return nil, err
 	}
 	headTree := baseTree.with(diff, untracked, head, opt.Head == "")
+	headTree.replace(content)
 	c.MergedFS, c.HeadFS = baseTree, headTree
 	if !baseTree.holdsSQL() && !headTree.holdsSQL() {
 		c.LayoutReason = "no .sql file in the directory"
@@ -195,21 +208,29 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	if !head.differs {
 		return nil
 	}
-	headSet, err := list(head, c.Dir, layout, mopt)
+	headSet, err := c.list(opt, head, layout)
 	if err != nil {
 		return err
 	}
-	if err := refuseUnrecognised(headSet, base, head, layout.Name); err != nil {
-		return err
+	for _, err := range unrecognised(headSet, base, head, layout.Name) {
+		if !c.note(opt, err) {
+			return err
+		}
 	}
 	if c.Files, err = compare(baseSet, headSet, base, head); err != nil {
 		return err
 	}
+	c.Files = slices.DeleteFunc(c.Files, func(f gate.FileChange) bool { // there, and unreadable
+		_, there := head.files[f.Path]
+		return there && f.Status == "deleted"
+	})
 	for _, m := range added(baseSet, headSet, head) {
-		if err := m.Parse(head, layout, mopt); err != nil {
+		switch err := m.Parse(head, layout, mopt); {
+		case err == nil:
+			c.Added = append(c.Added, m)
+		case !c.note(opt, err):
 			return err
 		}
-		c.Added = append(c.Added, m)
 	}
 	return nil
 }

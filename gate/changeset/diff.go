@@ -214,10 +214,10 @@ func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 	return files
 }
 
-// refuseUnrecognised fails on a .sql file that this change adds or edits and
-// that no name of the layout fits: a tool might run it, and the gate would not
-// have looked.
-func refuseUnrecognised(set migration.Set, base, head *tree, layout string) error {
+// unrecognised finds the .sql files that this change adds or edits and that no
+// name of the layout fits: a tool might run them, and the gate would not have
+// looked.
+func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
 	for _, name := range set.Unrecognised {
 		old, was := base.files[name]
 		now := head.files[name]
@@ -233,13 +233,13 @@ func refuseUnrecognised(set migration.Set, base, head *tree, layout string) erro
 		if was {
 			verb = "edited"
 		}
-		return &migration.InputError{
+		mistakes = append(mistakes, &migration.InputError{
 			File:    name,
 			Message: fmt.Sprintf("%s by this change, and no migration by the names of the %s layout", verb, layout),
 			Remedy:  fmt.Sprintf("rename it, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", path.Base(name)),
-		}
+		})
 	}
-	return nil
+	return mistakes
 }
 
 // firstDifference returns the first line that differs, 1-based and counted in

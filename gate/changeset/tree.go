@@ -30,6 +30,7 @@ type entry struct {
 	size    int64
 	symlink bool
 	disk    bool
+	content []byte // instead of either, where it is not nil
 }
 
 // tree lists a directory of a commit.
@@ -114,6 +115,9 @@ func (t *tree) ReadFile(name string) ([]byte, error) {
 }
 
 func (t *tree) read(name string, e entry) ([]byte, error) {
+	if e.content != nil {
+		return e.content, nil
+	}
 	if e.disk {
 		data, err := readDisk(t.repo.top, name)
 		if err == nil || e.blob == "" || !os.IsNotExist(err) {
