@@ -22,6 +22,7 @@ func TestMySQL(t *testing.T) {
 		t.Run(flavour, func(t *testing.T) {
 			root := scratch(t)
 			p, spec := mysqlProvisioner(t, flavour, root)
+			snapshottest.SupportedTarget(t, "local", spec.Engine)
 			snapshottest.Exercise(t, p, spec, leftovers(t, root))
 		})
 	}

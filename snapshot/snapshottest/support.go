@@ -11,6 +11,14 @@ import (
 // appends. `make test` sets it, and holds docs/support.md against the file.
 const SupportFile = "MG_SUPPORT"
 
+// SupportedTarget is Supported for a kind of server and an engine as
+// snapshot.Spec names it.
+func SupportedTarget(tb testing.TB, kind, engine string) {
+	tb.Helper()
+	product := map[string]string{"": "PostgreSQL", "postgres": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}[engine]
+	Supported(tb, "targets", kind, product)
+}
+
 // Supported records, once the test has passed, that it proved one cell of
 // docs/support.md: of a table ("layouts", "formats", "majors", "flavours",
 // "targets"), a row and a column. A test that fails or is skipped proves
