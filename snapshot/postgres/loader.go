@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -66,10 +65,20 @@ func (l *loader) asAdmin(ctx context.Context, f func(c *pgx.Conn) error) (err er
 
 // explain names the extensions left out beside an error they may have caused.
 func (r *restore) explain(err error) error {
-	if err == nil || len(r.missing) == 0 {
-		return err
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("%w; the target lacks %s", err, r.s.remedy(r.missing))
+	if len(r.missing) > 0 {
+		err = fmt.Errorf("%w; the target lacks %s", err, r.s.remedy(r.missing))
+	}
+	if len(r.locales) > 0 {
+		err = fmt.Errorf("%w; the target lacks the locale %s, and compares its text by bytes; if that is why, install the locale where the server is, or use an image that has it (--target container)",
+			err, strings.Join(r.locales, ", "))
+	}
+	if m := noTablespace.FindStringSubmatch(err.Error()); m != nil {
+		err = fmt.Errorf("%w; dump with pg_dump --no-tablespaces", err)
+	}
+	return err
 }
 
 const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
@@ -77,15 +86,15 @@ const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
 var (
 	ownerTo         = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
 	schemaOwner     = regexp.MustCompile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
-	databaseOwner   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s`)
 	sessionRole     = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
 	storedStats     = regexp.MustCompile(`^SELECT \* FROM pg_catalog\.pg_restore_(relation|attribute|extended)_stats\(`)
 	wholeDatabase   = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
-	alterDatabase   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+`)
+	alterDatabase   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+(.*)$`)
 	roleDatabase    = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
 	onDatabase      = regexp.MustCompile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
-	elsewhere       = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON)\s+SUBSCRIPTION\b|^SECURITY\s+LABEL\b`)
-	tablespaces     = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$|^CREATE\s+TABLESPACE\b`)
+	subscription    = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON|DROP)\s+SUBSCRIPTION\s+(?:IF\s+EXISTS\s+)?` + identPattern)
+	label           = regexp.MustCompile(`(?is)^SECURITY\s+LABEL\s+(?:FOR\s+` + identPattern + `\s+)?ON\s+(.*?)\s+IS\s`)
+	tablespaces     = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$`)
 	setting         = regexp.MustCompile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
 	extension       = regexp.MustCompile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
 	copyIn          = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
@@ -119,30 +128,46 @@ func (l *loader) run(ctx context.Context, sql string) error {
 		return nil // statistics are gathered after the restore, by this server
 	case sessionRole.MatchString(sql), wholeDatabase.MatchString(sql), onDatabase.MatchString(sql):
 		return nil // everything belongs to the migrating role, in this database
-	case elsewhere.MatchString(sql):
-		l.skip(brief(sql))
+	case isGlobal(sql):
+		return l.asAdmin(ctx, func(c *pgx.Conn) error { return l.r.global(ctx, c, sql) })
+	}
+	if m := subscription.FindStringSubmatch(sql); m != nil {
+		if strings.EqualFold(m[1], "CREATE") {
+			l.skip(leftSubscription(unquote(m[2])))
+		}
+		return nil
+	}
+	if m := label.FindStringSubmatch(sql); m != nil {
+		l.skip(leftLabel(m[2], unquote(m[1])))
 		return nil
 	}
 	if m := tablespaces.FindStringSubmatch(sql); m != nil {
 		if v := strings.Trim(m[1], `'"`); v != "" {
-			l.skip("tablespace " + v)
+			l.skip(leftTablespace(v))
 		}
 		return nil
 	}
-	if m := roleDatabase.FindStringSubmatchIndex(sql); m != nil {
-		sql = sql[:m[4]] + ident(l.r.name) + sql[m[5]:]
-	} else if m := alterDatabase.FindStringSubmatchIndex(sql); m != nil {
-		sql = sql[:m[2]] + ident(l.r.name) + sql[m[3]:]
+	if m := alterDatabase.FindStringSubmatch(sql); m != nil {
+		return l.databaseSetting(ctx, unquote(m[1]), m[2])
 	}
-	if extension.MatchString(sql) {
+	switch {
+	case extension.MatchString(sql):
 		return l.extension(ctx, sql)
+	case userMapping.MatchString(sql):
+		return l.exec(ctx, l.r.withoutSecrets(sql))
+	case createCollation.MatchString(sql):
+		return l.collation(ctx, sql)
+	}
+	if m := refresh.FindStringSubmatch(sql); m != nil {
+		return l.refresh(ctx, sql, m[1])
 	}
 	return l.exec(ctx, sql)
 }
 
-func (l *loader) skip(what string) {
-	l.r.skipped = appendNew(l.r.skipped, what)
-}
+func (l *loader) skip(what string) { l.r.skip(what) }
+
+// skip notes what was left out, once.
+func (r *restore) skip(what string) { r.skipped = appendNew(r.skipped, what) }
 
 func appendNew(list []string, s string) []string {
 	for _, have := range list {
@@ -184,12 +209,17 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 			l.r.skipped = appendNew(l.r.skipped, more[0])
 			return nil
 		}
-		if harmless(pgErr.Code, sql) || l.r.ofMissing(pgErr.Message, sql) {
+		if reason, ok := l.r.forgiven(pgErr.Message, sql); ok {
+			if reason != "" {
+				l.skip(reason)
+			}
 			return nil
 		}
-		if reason := tolerable(pgErr.Code, pgErr.Message, sql); reason != "" {
-			l.skip(reason)
-			return nil
+		if what := l.missing(pgErr.Message, sql); what != "" && !made[what] {
+			made[what] = true
+			if l.standInFor(ctx, what) == nil {
+				continue
+			}
 		}
 		if reason := l.r.s.refused(pgErr.Code, pgErr.Message, sql); reason != "" {
 			if l.r.s.super && within.MatchString(sql) && l.standIn(ctx, sql) == nil {
@@ -210,30 +240,6 @@ func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, e
 	return skipped, err
 }
 
-// tolerable says why an error changes nothing that a migration could notice,
-// or "".
-func tolerable(code, message, sql string) string {
-	if m := noSetting.FindStringSubmatch(message); code == "42704" && m != nil && setting.MatchString(sql) {
-		return fmt.Sprintf("setting %s: unknown to this server's version", m[1])
-	}
-	if code == "42710" && message == `language "plpgsql" already exists` {
-		return message
-	}
-	return ""
-}
-
-// ofMissing: a comment on an extension that was left out.
-func (r *restore) ofMissing(message, sql string) bool {
-	m := noSuchExtension.FindStringSubmatch(message)
-	return m != nil && slices.Contains(r.missing, m[1]) && commentOn.MatchString(sql)
-}
-
-// harmless: a schema that every database has, or that an extension needed
-// before its turn. The database was empty, so nobody else made it.
-func harmless(code, sql string) bool {
-	return code == "42P06" && createSchema.MatchString(sql)
-}
-
 // copy streams the data of one COPY … FROM stdin.
 func (l *loader) copy(ctx context.Context, sql string, data io.Reader) error {
 	if err := l.flush(ctx); err != nil {
@@ -242,6 +248,11 @@ func (l *loader) copy(ctx context.Context, sql string, data io.Reader) error {
 	_, err := l.c.PgConn().CopyFrom(ctx, data, sql)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
+		if reason, ok := l.r.forgiven(pgErr.Message, sql); ok {
+			l.skip(reason)
+			_, err := io.Copy(io.Discard, data) // a plain dump goes on behind them
+			return err
+		}
 		return statementError(sql, pgErr)
 	}
 	return err
@@ -269,7 +280,7 @@ func (l *loader) extension(ctx context.Context, sql string) (err error) {
 	if !errors.As(err, &pgErr) {
 		return err
 	}
-	if noExtension.MatchString(pgErr.Message) {
+	if noExtension.MatchString(pgErr.Message) || needsPreload.MatchString(pgErr.Message) || needsMissing(l.r.missing, pgErr.Message) {
 		l.r.lacks(name)
 		return nil
 	}
@@ -284,7 +295,7 @@ func (l *loader) extension(ctx context.Context, sql string) (err error) {
 // lacks notes an extension that was left out.
 func (r *restore) lacks(extension string) {
 	r.missing = appendNew(r.missing, extension)
-	r.skipped = appendNew(r.skipped, "extension "+extension+": not on this server")
+	r.skip(leftExtension(extension))
 }
 
 // ownedBefore stands in for ALTER … OWNER TO: everything belongs to the
@@ -297,7 +308,10 @@ func (l *loader) ownedBefore(ctx context.Context, sql, owner string) error {
 	if m := schemaOwner.FindStringSubmatch(sql); m != nil {
 		return l.exec(ctx, "GRANT ALL ON SCHEMA "+m[1]+" TO "+ident(owner))
 	}
-	if databaseOwner.MatchString(sql) {
+	if m := alterDatabase.FindStringSubmatch(sql); m != nil {
+		if !l.r.otherDatabase(unquote(m[1])) {
+			l.r.dbOwner = owner
+		}
 		return nil
 	}
 	l.r.owners = appendNew(l.r.owners, owner)
@@ -315,8 +329,16 @@ func statementError(sql string, err *pgconn.PgError) error {
 	return fmt.Errorf("%s: %w%s", brief(sql), err, more)
 }
 
-// brief is the beginning of a statement, on one line.
-func brief(sql string) string { return oneLine(sql, 90) }
+// brief is the beginning of a statement, on one line, without what may be secret.
+func brief(sql string) string {
+	if at := secretive.FindStringIndex(sql); at != nil {
+		sql = sql[:at[0]] + "…"
+	}
+	return oneLine(sql, 90)
+}
+
+// secretive is where passwords begin: of foreign servers, subscriptions, roles.
+var secretive = regexp.MustCompile(`(?is)\bOPTIONS\s*\(|\bCONNECTION\s+'|\bPASSWORD\s+'`)
 
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.Fields(s), " ")

@@ -1,11 +1,8 @@
 package postgres
 
-// Oldest and newest major that the catalogue queries are written for. A newer
-// server is taken for the newest of these.
-const (
-	Oldest = 12
-	newest = 18
-)
+// Oldest major that the catalogue queries are written for. A server newer than
+// the last line of the table is taken for that one.
+const Oldest = 12
 
 // major is what differs between the majors for this package, each fact from the
 // release notes of the first that has it. docs/postgres-versions.md tells the

@@ -45,9 +45,9 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 		args[2] = "--username=" + r.s.owner
 	}
 	var apart []archive.Entry
-	if r.s.guest() {
+	if r.s.guest() || reachesOut(a) {
 		var list string
-		list, apart = delicate(a)
+		list, apart = delicate(a, r.s.guest())
 		file, remove, err := written(list)
 		if err != nil {
 			return fmt.Errorf("tell pg_restore what to restore: %w", err)
@@ -88,15 +88,26 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	})
 }
 
-// delicate takes out of an archive what a server that somebody else runs may
-// refuse, for want of a role or of a right, and returns the list of the rest, as
+// reachesOut: what is restored could connect to another server, in whose stead
+// the loader steps in.
+func reachesOut(a *archive.Archive) bool {
+	return slices.ContainsFunc(a.Entries, func(e archive.Entry) bool { return e.Desc == "FOREIGN TABLE" || e.Desc == "USER MAPPING" })
+}
+
+// delicate takes out of an archive what could reach another server, and what a
+// server that somebody else runs may refuse, for want of a role or of a right. It
+// returns the list of the rest, as
 // --use-list reads it. Parallel jobs of pg_restore write their complaints into
 // each other's, and run all grants of an object or none.
-func delicate(a *archive.Archive) (list string, apart []archive.Entry) {
+func delicate(a *archive.Archive, guest bool) (list string, apart []archive.Entry) {
 	var b strings.Builder
 	for _, e := range a.Entries {
 		about, _, _ := strings.Cut(e.Tag, " ")
 		switch {
+		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA":
+			apart = append(apart, e)
+		case !guest:
+			fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
 		case isACL(&e), isLate(&e) && e.Desc != "MATERIALIZED VIEW DATA", e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
 			e.Desc == "PUBLICATION TABLES IN SCHEMA", e.Desc == "USER MAPPING", e.Desc == "EXTENSION",
 			e.Desc == "COMMENT" && slices.Contains([]string{"POLICY", "PUBLICATION", "EXTENSION"}, about):
@@ -136,25 +147,16 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 			again = append(again, f.command)
 			continue
 		}
-		code := ""
-		switch {
-		case noSetting.MatchString(f.message):
-			code = "42704"
-		case existingSchema.MatchString(f.message):
-			code = "42P06"
-		case strings.HasPrefix(f.message, "language "):
-			code = "42710"
-		}
-		if harmless(code, f.command) || r.ofMissing(f.message, f.command) || storedStats.MatchString(f.command) {
-			continue
-		}
-		if reason := tolerable(code, f.message, f.command); reason != "" {
-			r.skipped = appendNew(r.skipped, reason)
+		if reason, ok := r.forgiven(f.message, strings.TrimRight(f.command, "; \n")); ok {
+			if reason != "" {
+				r.skip(reason)
+			}
 			continue
 		}
 		if m := extension.FindStringSubmatch(f.command); m != nil && slices.Contains(r.missing, unquote(m[1])) {
 			continue // told before
 		}
+		code := ""
 		if denied.MatchString(f.message) {
 			code = "42501"
 		}

@@ -68,8 +68,14 @@ type restore struct {
 	skipped []string
 	// missing lists extensions that the server lacks and that were left out.
 	missing []string
-	// owners are the roles that owned what is restored.
-	owners []string
+	// locales lists those that the server lacks, and whose text sorts by bytes.
+	locales []string
+	// owners are the roles that owned what is restored, dbOwner the one that
+	// owned the database, called its name in production: "" where unknown.
+	owners          []string
+	dbOwner, called string
+	// settings of roles wait until everything is there.
+	settings []roleSetting
 	// known says of roles whether the server has them, where it is another's.
 	known map[string]bool
 }
@@ -107,7 +113,10 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		if err := restore(ctx); err != nil {
 			return err
 		}
-		return r.formerOwners(ctx)
+		if err := r.formerOwners(ctx); err != nil {
+			return err
+		}
+		return r.applySettings(ctx)
 	}); err != nil {
 		return m, err
 	}
