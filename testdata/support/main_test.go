@@ -47,6 +47,10 @@ func TestClaimsAndProofs(t *testing.T) {
 	if err := run(dir, record, "make test", false, false); err != nil {
 		t.Errorf("make test misses what make test-tools proves: %v", err)
 	}
+	both := write(t, dir, "both", "layouts\tgoose\tfiles\nlayouts\tdbmate\tfiles\nlayouts\tgoose\tledger\n")
+	if err := run(dir, both, "make test", false, false); err != nil {
+		t.Errorf("make test proves what is make test-tools' as well: %v", err)
+	}
 	short := write(t, dir, "short", "layouts\tgoose\tfiles\n")
 	if err := run(dir, short, "make test", false, false); err == nil || !strings.Contains(err.Error(), "claimed and not proven: layouts / dbmate / files") {
 		t.Errorf("a claim that nothing proved: %v", err)
