@@ -133,6 +133,9 @@ type FileChange struct {
 	Merged bool `json:"merged"`
 	// Version of the migration the file belongs to.
 	Version string `json:"version,omitempty"`
+	// Repeatable: the file is a repeatable migration's, which may be edited: its
+	// tool runs it again.
+	Repeatable bool `json:"repeatable,omitempty"`
 }
 
 // MergedMigration is what rules on order need of one that is merged.

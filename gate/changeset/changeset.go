@@ -224,7 +224,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		_, there := head.files[f.Path]
 		return there && f.Status == "deleted"
 	})
-	for _, m := range added(baseSet, headSet, head) {
+	for _, m := range added(baseSet, headSet, base, head) {
 		switch err := m.Parse(head, layout, mopt); {
 		case err == nil:
 			c.Added = append(c.Added, m)
@@ -246,7 +246,7 @@ func (c *Change) ahead(ctx context.Context, r *repo, opt Options, tip string) ([
 	if err != nil {
 		return nil, fmt.Errorf("list migrations of %s, which is ahead of the base: %w", short(tip), err)
 	}
-	return added(migration.Set{Migrations: c.Merged}, set, tree), nil
+	return added(migration.Set{Migrations: c.Merged}, set, nil, tree), nil
 }
 
 func (c *Change) chooseLayout(name string, base, head *tree) (migration.Layout, error) {

@@ -96,21 +96,23 @@ func owners(s migration.Set) map[string]owner {
 	return own
 }
 
-// added returns the head's migrations that the base does not have. A version
+// added returns the head's migrations that the base does not have, and the
+// repeatable ones that it has with another content (baseTree's). A version
 // whose merged file is gone but which has another file now is a rename of the
 // merged one: its tool, which knows versions, would not run it again.
-func added(base, head migration.Set, headTree *tree) []migration.Migration {
+func added(base, head migration.Set, baseTree, headTree *tree) []migration.Migration {
 	merged := map[string]bool{}
 	gone := map[string]bool{}
 	for _, m := range base.Migrations {
 		merged[mainFile(m)] = true
 		if _, still := headTree.files[mainFile(m)]; !still {
-			gone[m.Key()] = true
+			gone[identity(m)] = true
 		}
 	}
 	var news []migration.Migration
 	for _, m := range head.Migrations {
-		if !merged[mainFile(m)] && !gone[m.Key()] {
+		file := mainFile(m)
+		if !merged[file] && !gone[identity(m)] || m.Repeatable && merged[file] && differs(baseTree, headTree, file) {
 			news = append(news, m)
 		}
 	}
@@ -118,6 +120,26 @@ func added(base, head migration.Set, headTree *tree) []migration.Migration {
 		return cmp.Or(cmp.Compare(a.Key(), b.Key()), strings.Compare(mainFile(a), mainFile(b)))
 	})
 	return news
+}
+
+// identity is what its tool knows a migration by, among those of its sort.
+func identity(m migration.Migration) string {
+	return fmt.Sprint(m.Repeatable, m.Baseline, m.Key())
+}
+
+// differs reports whether both sides have a file, with different content.
+func differs(base, head *tree, name string) bool {
+	if base == nil || base.same(head, name) {
+		return false
+	}
+	line, err := firstDifference(base, name, head, name)
+	return err == nil && line > 0
+}
+
+// same reports whether both sides have the very same object.
+func (t *tree) same(head *tree, name string) bool {
+	old, now := t.files[name], head.files[name]
+	return old.blob == now.blob && now.blob != "" && !old.symlink
 }
 
 // mainFile identifies a migration: its up file or, without one, its down file.
@@ -157,7 +179,7 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 				return nil, err
 			}
 			if line > 0 {
-				changes = append(changes, gate.FileChange{Path: name, Status: "edited", FirstLine: line, Merged: true, Version: a.m.Version})
+				changes = append(changes, gate.FileChange{Path: name, Status: "edited", FirstLine: line, Merged: true, Version: a.m.Version, Repeatable: a.m.Repeatable})
 			}
 		}
 	}
@@ -170,18 +192,18 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 	for _, name := range fresh {
 		from, ok := renamed[name]
 		if !ok {
-			changes = append(changes, gate.FileChange{Path: name, Status: "added", Merged: merged[name], Version: after[name].m.Version})
+			changes = append(changes, gate.FileChange{Path: name, Status: "added", Merged: merged[name], Version: after[name].m.Version, Repeatable: after[name].m.Repeatable})
 			continue
 		}
 		line, err := firstDifference(base, from, head, name)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, gate.FileChange{Path: name, From: from, Status: "renamed", FirstLine: line, Merged: true, Version: after[name].m.Version})
+		changes = append(changes, gate.FileChange{Path: name, From: from, Status: "renamed", FirstLine: line, Merged: true, Version: after[name].m.Version, Repeatable: after[name].m.Repeatable})
 	}
 	for _, name := range gone {
 		if !contains(renamed, name) {
-			changes = append(changes, gate.FileChange{Path: name, Status: "deleted", Merged: true, Version: before[name].m.Version})
+			changes = append(changes, gate.FileChange{Path: name, Status: "deleted", Merged: true, Version: before[name].m.Version, Repeatable: before[name].m.Repeatable})
 		}
 	}
 	slices.SortFunc(changes, func(a, b gate.FileChange) int { return strings.Compare(a.Path, b.Path) })
@@ -198,7 +220,7 @@ func leadsOut(base, head *tree, name string) bool {
 // mergedFiles are the head's files of migrations that the base has.
 func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 	isNew := map[string]bool{}
-	for _, m := range added(base, head, headTree) {
+	for _, m := range added(base, head, nil, headTree) {
 		isNew[mainFile(m)] = true
 	}
 	files := map[string]bool{}
