@@ -2,9 +2,10 @@ package changeset
 
 import (
 	"errors"
+	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -38,26 +39,42 @@ func Unreadable(e *migration.InputError) gate.Unreadable {
 // list lists the head's migrations. A file at which the layout stops is noted,
 // where that was asked for, and the others are listed without it.
 func (c *Change) list(opt Options, head *tree, layout migration.Layout) (migration.Set, error) {
-	mopt := c.Parsing
+	if !opt.KeepGoing {
+		return list(head, c.Dir, layout, c.Parsing)
+	}
+	if !head.hasDir(c.Dir) {
+		return migration.Set{Layout: layout}, nil
+	}
+	set, unreadable, err := ListReadable(head, c.Dir, layout, c.Parsing)
+	c.Unreadable = append(c.Unreadable, unreadable...)
+	return set, err
+}
+
+// ListReadable is migration.List that goes on past the files at which it stops,
+// and tells which.
+func ListReadable(fsys fs.FS, dir string, layout migration.Layout, opt migration.Options) (migration.Set, []gate.Unreadable, error) {
+	var unreadable []gate.Unreadable
 	for {
-		set, err := list(head, c.Dir, layout, mopt)
+		set, err := migration.List(fsys, dir, layout, opt)
 		var mistake *migration.InputError
-		if err == nil || !errors.As(err, &mistake) {
-			return set, err
+		if !errors.As(err, &mistake) {
+			return set, unreadable, err
 		}
-		rel, inside := strings.CutPrefix(mistake.File, c.Dir+"/")
-		if c.Dir == "." {
+		rel, inside := strings.CutPrefix(mistake.File, dir+"/")
+		if dir == "." {
 			rel, inside = mistake.File, true
 		}
-		if _, is := head.files[path.Join(c.Dir, rel)]; !inside || !is || !c.note(opt, err) {
-			return set, err
+		pattern := literal(rel)
+		if _, statErr := fs.Stat(fsys, mistake.File); !inside || statErr != nil || slices.Contains(opt.Ignore, pattern) {
+			return set, unreadable, err
 		}
-		mopt.Ignore = append(mopt.Ignore[:len(mopt.Ignore):len(mopt.Ignore)], Literal(rel))
+		unreadable = append(unreadable, Unreadable(mistake))
+		opt.Ignore = append(slices.Clip(opt.Ignore), pattern)
 	}
 }
 
-// Literal is the ignore pattern that matches just that name.
-func Literal(name string) string {
+// literal is the ignore pattern that matches just that name.
+func literal(name string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`).Replace(name)
 }
 
@@ -87,3 +104,6 @@ func (t *tree) replace(content map[string][]byte) {
 		}
 	}
 }
+
+// Parsing is how scripts are read under these options.
+func (o Options) Parsing() migration.Options { return o.parsing() }

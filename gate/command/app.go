@@ -34,6 +34,7 @@ type app struct {
 	told          *gate.Report
 	wrote         map[string]bool // report files of this run, by absolute path
 	configChanges []gate.ConfigChange
+	from          string            // where paths of the format line begin, relative to the repository's top
 	unseen        []gate.Unmeasured // of the change, whatever is run
 
 	progress *progress.Progress // keeps the phases' durations, too

@@ -49,6 +49,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	}
 	end()
 	policy := a.policy(c.Budget, c.Reversing, c.Downs, c.Failing)
+	policy.ServerVersion = c.ServerVersion
 	if len(change.Added) == 0 {
 		return a.conclude(formats, change, static(change), policy)
 	}
@@ -290,6 +291,7 @@ func (a *app) conclude(formats []config.Format, change *changeset.Change, o gate
 	if a.publisher != nil && r.Verdict.ExitCode() == 0 {
 		defer a.publisher.group("Report")()
 	}
+	a.showFrom(change.Top)
 	if err := a.writeReports(formats, r, readSource(change.Top)); err != nil {
 		return gate.Error, err
 	}

@@ -26,17 +26,23 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	if a.ciErr != nil {
 		return nil, a.ciErr
 	}
-	opt := changeset.Options{
-		CI:      a.ci.Base,
-		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
-		LedgerTable: m.LedgerTable, Placeholders: placeholders(m.Placeholder), Transaction: m.Transaction,
-		LookupEnv: a.lookupEnv, Log: a.log,
-	}
+	opt := a.changesetOptions(m)
 	change, err := changeset.Detect(ctx, opt)
 	if err == nil {
 		a.unseen = a.elsewhere(ctx, opt, change)
 	}
 	return change, err
+}
+
+// changesetOptions are where the options say that the change is, and how it is
+// to be read.
+func (a *app) changesetOptions(m config.Migrations) changeset.Options {
+	return changeset.Options{
+		CI:      a.ci.Base,
+		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
+		LedgerTable: m.LedgerTable, Placeholders: placeholders(m.Placeholder), Transaction: m.Transaction,
+		LookupEnv: a.lookupEnv, Log: a.log,
+	}
 }
 
 // placeholders makes a map of NAME=VALUE; the option's pattern has checked that.

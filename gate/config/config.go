@@ -52,9 +52,14 @@ type Migrations struct {
 	Ignore      []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
 }
 
+// Production is what the files alone do not tell of the server they are for.
+type Production struct {
+	ServerVersion string `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
+}
+
 // Server says which server the change is tried on, and where it comes from.
 type Server struct {
-	ServerVersion  string   `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
+	Production
 	Target         string   `default:"auto" values:"auto,container,local,embedded,server" help:"Where the server comes from: a container, server binaries on this machine, binaries fetched once, or a running server (--database-url); auto takes the first that serves the wanted version."`
 	DatabaseURL    string   `name:"database-url" placeholder:"URL" pattern:"^(postgres|postgresql|mysql|mariadb)://" secret:"" help:"Running server to use, for --target server: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT. Only databases of a random name of ours are made on it, and dropped again."`
 	AllowServer    []string `placeholder:"HOST" sep:"none" help:"Server that may be used although it looks like production, as HOST or HOST:PORT; repeatable."`
@@ -112,7 +117,7 @@ type Failing struct {
 
 // Output says what is written where.
 type Output struct {
-	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
+	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv,line" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
 	ReportDir string   `placeholder:"DIR" path:"" help:"Directory that gets the report in every format: report.txt, report.md, report.json, report.sarif, junit.xml, code-quality.json, report.env (default: migration-gate-report under GitHub Actions, else none)."`
 }
 
