@@ -31,6 +31,11 @@ func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 		} else if _, err := c.Exec(ctx, "SET ROLE "+ident(r.s.owner)); err != nil {
 			return err
 		}
+		if r.replica {
+			if _, err := c.Exec(ctx, "SET session_replication_role = replica"); err != nil {
+				return err
+			}
+		}
 		l := &loader{c: c, r: r}
 		err := f(l)
 		if err == nil {

@@ -38,7 +38,7 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	defer stop()
 
 	args := []string{
-		"--dbname=" + r.name, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
+		"--dbname=" + r.conninfo(), "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
 		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
 	}
 	if r.s.alone() {
@@ -66,7 +66,7 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 		return ctx.Err()
 	}
 	text := out.String()
-	if strings.Contains(text, "unsupported version (") {
+	if strings.Contains(text, "unsupported version (") || strings.Contains(text, "this build does not support compression") || strings.Contains(text, "this installation does not support compression") {
 		return &cannotRead{text}
 	}
 	failures := parseRestoreErrors(text)

@@ -1,13 +1,10 @@
 package postgres
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -15,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot"
-	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
 )
 
 // RestoreOptions tune a restore. The zero value works.
@@ -60,8 +56,12 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 
 // restore is one restore on its way.
 type restore struct {
-	s       *Server
-	src     snapshot.Source
+	s *Server
+	// src is the snapshot, and while part is set, that alone.
+	src  snapshot.Source
+	part *part
+	// replica: rows come in without their tables' triggers and foreign keys.
+	replica bool
 	name    string // of the database on the server, and without its prefix
 	own     string
 	opt     RestoreOptions
@@ -87,14 +87,12 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	if err := r.checkSpace(ctx); err != nil {
 		return m, err
 	}
-	a, l, err := r.contents()
+	parts, l, err := r.openParts(ctx)
 	if err != nil {
 		return m, err
 	}
-	roles := slices.Clone(r.opt.Roles)
-	if a != nil {
-		roles = append(roles, rolesIn(a, !r.s.guest())...)
-	}
+	defer closeParts(parts)
+	roles := append(slices.Clone(r.opt.Roles), rolesOf(parts, !r.s.guest())...)
 	if err := r.s.create(ctx, r.name, l, roles, &r.skipped); err != nil {
 		return m, fmt.Errorf("create database %s: %w", r.name, err)
 	}
@@ -106,11 +104,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		}
 	}()
 	if err := r.privileged(ctx, func() error {
-		restore := r.plain
-		if a != nil {
-			restore = func(ctx context.Context) error { return r.custom(ctx, a) }
-		}
-		if err := restore(ctx); err != nil {
+		if err := r.restoreParts(ctx, parts); err != nil {
 			return err
 		}
 		if err := r.formerOwners(ctx); err != nil {
@@ -214,12 +208,12 @@ func (r *restore) checkVersion() error {
 		r.src.ServerVersion, r.s.version, dumped)
 }
 
-// Estimate says how many bytes a snapshot takes once restored, from its size
-// and how it is compressed: measured 5 for a compressed archive, 2 for plain
-// SQL, indexes included; real data lies within a factor of 2.
+// Estimate says how many bytes a snapshot takes once restored: measured twice
+// what its SQL and rows are in text, indexes included; real data lies within a
+// factor of 2.
 func Estimate(src snapshot.Source) int64 {
-	if src.Format == snapshot.FormatCustom || src.Compression != "" {
-		return 5 * src.Size
+	if src.Unpacked > 0 {
+		return 2 * src.Unpacked
 	}
 	return 2 * src.Size
 }
@@ -251,87 +245,6 @@ func size(n int64) string {
 		return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20)
 	}
 	return fmt.Sprintf("%d GiB", (n+1<<30-1)>>30)
-}
-
-// contents reads what the dump says of itself before anything is made.
-func (r *restore) contents() (*archive.Archive, locale, error) {
-	f, err := r.src.Reader()
-	if err != nil {
-		return nil, locale{}, err
-	}
-	defer f.Close()
-	br := bufio.NewReaderSize(f, 256<<10)
-	if r.src.Format == snapshot.FormatCustom {
-		a, err := archive.Read(br)
-		if err != nil {
-			return nil, locale{}, err
-		}
-		for _, e := range a.Entries {
-			if e.Desc == "DATABASE" {
-				return a, localeOf(e.Defn), nil
-			}
-		}
-		return a, locale{}, nil
-	}
-	head, err := br.Peek(256 << 10)
-	if err != nil && err != io.EOF {
-		return nil, locale{}, err
-	}
-	return nil, plainLocale(head), foreignEngine(head)
-}
-
-// custom restores an archive: by pg_restore where there is one that can read
-// it, else over the wire.
-func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
-	if err := r.extensions(ctx, a); err != nil {
-		return err
-	}
-	err := r.pgRestore(ctx, a)
-	var unable *cannotRead
-	if errors.Is(err, snapshot.ErrNoTool) || errors.As(err, &unable) {
-		err = r.overWire(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	return r.loading(ctx, func(l *loader) error {
-		for _, e := range a.Entries {
-			switch {
-			case e.Own == "", !r.hasRole(ctx, l.c, e.Own):
-			case e.Desc == "SCHEMA":
-				if err := l.exec(ctx, "GRANT ALL ON SCHEMA "+ident(e.Tag)+" TO "+ident(e.Own)); err != nil {
-					return err
-				}
-			case e.Desc != "DATABASE":
-				r.owners = appendNew(r.owners, e.Own)
-			}
-		}
-		return nil
-	})
-}
-
-// unpacked gives the archive as a file that can be sought in: parallel jobs
-// need that.
-func (r *restore) unpacked(ctx context.Context) (path string, remove func(), err error) {
-	if r.src.Compression == "" {
-		return r.src.Path, func() {}, nil
-	}
-	in, err := r.src.Reader()
-	if err != nil {
-		return "", nil, err
-	}
-	defer in.Close()
-	out, err := os.CreateTemp("", "migration-gate-*.dump")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.Remove(out.Name()) }
-	_, err = io.Copy(out, &ctxReader{ctx, in})
-	if err = errors.Join(err, out.Close()); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("unpack to %s: %w", out.Name(), err)
-	}
-	return out.Name(), remove, nil
 }
 
 // manifest counts what is there now. A dump without anything in it is no

@@ -43,10 +43,10 @@ func Suffixes() []string { return []string{"", ".gz", ".lz4", ".zst", ".xz", ".b
 // WalkFiles visits the blocks of data of a dump in files, in the order of the
 // table of contents.
 func (a *Archive) WalkFiles(files Files, visit func(Block) error) error {
-	one := func(b Block, name string) error {
+	one := func(b Block, what, name string) error {
 		f, err := files.Open(name)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		defer f.Close()
 		b.Data = f
@@ -58,8 +58,8 @@ func (a *Archive) WalkFiles(files Files, visit func(Block) error) error {
 			continue
 		}
 		if e.Desc != "BLOBS" {
-			if err := one(Block{ID: e.ID}, e.File); err != nil {
-				return fmt.Errorf("%s %s: %w", e.Desc, e.Tag, err)
+			if err := one(Block{ID: e.ID}, e.Desc+" "+e.Tag, e.File); err != nil {
+				return err
 			}
 			continue
 		}
@@ -68,8 +68,8 @@ func (a *Archive) WalkFiles(files Files, visit func(Block) error) error {
 			return fmt.Errorf("large objects: %w", err)
 		}
 		for _, o := range list {
-			if err := one(Block{ID: e.ID, Object: o.oid}, o.file); err != nil {
-				return fmt.Errorf("large object %d: %w", o.oid, err)
+			if err := one(Block{ID: e.ID, Object: o.oid}, fmt.Sprintf("large object %d", o.oid), o.file); err != nil {
+				return err
 			}
 		}
 	}
