@@ -82,16 +82,21 @@ type Change struct {
 	// Layout is "" where neither side has a single .sql file.
 	Layout       string `json:"layout"`
 	LayoutReason string `json:"layout_reason"`
-	// Ledger of that layout.
-	Ledger migration.Ledger `json:"-"`
+	// Ledger of that layout; LedgerNamed: Options named its table, so that a
+	// snapshot must have it.
+	Ledger      migration.Ledger `json:"-"`
+	LedgerNamed bool             `json:"-"`
 	// Files that belong to migrations and differ, sorted by path. A down file
 	// that was added to a merged migration is "added" with Merged set: no
 	// content that anybody ran has changed, so it is not drift.
 	Files []gate.FileChange `json:"files"`
 	// Added holds the migrations that the base does not have, parsed, in the
-	// order of their numbers. One whose version changed by a rename is among
-	// them, since its tool would run it again.
+	// order of their versions. One whose version changed by a rename is among
+	// them, since its tool would run it again, and so is an edited repeatable one.
 	Added []migration.Migration `json:"added"`
+	// Baselines are the baseline migrations that the base does not have, parsed.
+	// They are never pending: their tool runs one on an empty database only.
+	Baselines []migration.Migration `json:"baselines,omitempty"`
 	// Merged holds the base's migrations: files and versions, no statements.
 	Merged []migration.Migration `json:"merged,omitempty"`
 	// Ahead holds what the base's branch has merged since the head left it: no
@@ -198,7 +203,10 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	}
 	c.Layout, c.Ledger = layout.Name, layout.Ledger
 	if opt.LedgerTable != "" {
-		c.Ledger.Table = opt.LedgerTable
+		if c.Ledger.Kind == "" {
+			return fmt.Errorf("--ledger-table names %s, and the layout %s keeps no ledger: leave it out, or name the tool with --layout", opt.LedgerTable, layout.Name)
+		}
+		c.Ledger.Table, c.LedgerNamed = opt.LedgerTable, true
 	}
 	baseSet, err := list(base, c.Dir, layout, mopt)
 	if err != nil {
@@ -226,6 +234,8 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	})
 	for _, m := range added(baseSet, headSet, base, head) {
 		switch err := m.Parse(head, layout, mopt); {
+		case err == nil && m.Baseline:
+			c.Baselines = append(c.Baselines, m)
 		case err == nil:
 			c.Added = append(c.Added, m)
 		case !c.note(opt, err):

@@ -235,6 +235,12 @@ func static(change *changeset.Change) gate.Observation {
 	for _, m := range change.Added {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
 	}
+	for _, m := range change.Baselines {
+		o.Unmeasured = append(o.Unmeasured, gate.Unmeasured{
+			What: m.Up.File, Why: "not run: a baseline migration stands for all versions up to its own on empty databases, and on no other is it ever run",
+			Remedy: "compare what it makes with what those versions make, on two empty databases", Accepted: true,
+		})
+	}
 	for _, m := range slices.Concat(change.Merged, change.Ahead) {
 		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Order: m.Order, Repeatable: m.Repeatable, Baseline: m.Baseline, Name: m.Name, File: m.Up.File})
 	}

@@ -139,8 +139,8 @@ func (b *mysqlBaseline) ledger(ctx context.Context, table string) (ledgerTable, 
 	if db == nil {
 		db = b.base.Database()
 	}
-	columns, rows, found, schema, err := db.Ledger(ctx, table)
-	return ledgerTable{name: schema + "." + table, columns: columns, rows: rows}, found, err
+	columns, rows, found, name, err := db.Ledger(ctx, table)
+	return ledgerTable{name: name, columns: columns, rows: rows}, found, err
 }
 
 func (b *mysqlBaseline) session(ctx context.Context) (observe.Session, error) {

@@ -76,8 +76,8 @@ func (b *postgresBaseline) ledger(ctx context.Context, table string) (ledgerTabl
 	if db == nil {
 		db = b.base.Database()
 	}
-	columns, rows, found, schema, err := db.Ledger(ctx, table)
-	return ledgerTable{name: schema + "." + table, columns: columns, rows: rows}, found, err
+	columns, rows, found, name, err := db.Ledger(ctx, table)
+	return ledgerTable{name: name, columns: columns, rows: rows}, found, err
 }
 
 func (b *postgresBaseline) session(ctx context.Context) (observe.Session, error) {

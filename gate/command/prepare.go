@@ -186,7 +186,13 @@ func (a *app) catchUp(ctx context.Context, g *ground, change *changeset.Change, 
 }
 
 func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*changeset.Ledger, error) {
+	if change.Ledger.Kind == "" {
+		return nil, nil
+	}
 	table, found, err := g.baseline.ledger(ctx, change.Ledger.Table)
+	if err == nil && !found && change.LedgerNamed {
+		err = &usageError{"the snapshot has no table " + change.Ledger.Table + ", which --ledger-table names", "name the tool's history table as [SCHEMA.]TABLE, or leave the option out"}
+	}
 	if err != nil || !found {
 		return nil, err
 	}
