@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 )
 
 // Detection is what the files of a directory tell of their layout.
@@ -40,10 +41,16 @@ var strengths = map[int]string{couldBe: "could be", named: "named", annotated: "
 func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 	dir = cleanDir(dir)
 	var d Detection
-	rels, err := filesOf(fsys, dir, true, opt)
+	rels, _, err := filesOf(fsys, dir, true, opt)
 	if err != nil {
 		return d, &InputError{File: dir, Message: fmt.Sprintf("the directory of migrations cannot be read: %v", err),
 			Remedy: "name it with --dir"}
+	}
+	all := tools()
+	for i := range all {
+		if all[i], err = configure(all[i], fsys, dir, opt); err != nil {
+			return d, err
+		}
 	}
 	found := map[string]*Candidate{}
 	first := "" // .sql file that is nobody's
@@ -55,7 +62,7 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 		if err != nil {
 			continue // a broken link: whoever needs the file says so
 		}
-		owner, strength, why := strongest(rel, text)
+		owner, strength, why := strongest(all, rel, text)
 		if owner == nil {
 			if first == "" && path.Base(rel) == rel {
 				first = rel
@@ -97,8 +104,8 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 }
 
 // strongest finds the tool with the strongest claim to a file.
-func strongest(rel string, text []byte) (owner tool, strength int, why string) {
-	for _, t := range tools() {
+func strongest(all []tool, rel string, text []byte) (owner tool, strength int, why string) {
+	for _, t := range all {
 		if path.Base(rel) != rel && !t.deep() {
 			continue
 		}
@@ -109,11 +116,21 @@ func strongest(rel string, text []byte) (owner tool, strength int, why string) {
 	return owner, strength, why
 }
 
+// signs say in brief how each layout is recognised.
+var signs = []struct{ layout, sign string }{
+	{"golang-migrate", "1_name.up.sql"}, {"goose", "-- +goose Up"}, {"dbmate", "-- migrate:up"}, {"flyway", "V1__name.sql"},
+	{"sql-migrate", "-- +migrate Up"}, {"plain", "1_name.sql, 1_name/up.sql or 1_name/migration.sql"},
+}
+
 func nothingRecognised(dir, first string) error {
 	if first == "" {
 		return &InputError{File: dir, Message: "it holds no .sql file", Remedy: "name the directory of migrations with --dir"}
 	}
+	var known []string
+	for _, s := range signs {
+		known = append(known, s.layout+" ("+s.sign+")")
+	}
 	return &InputError{File: dir,
-		Message: first + " is named neither as golang-migrate does (1_name.up.sql) nor annotated for goose (-- +goose Up)",
+		Message: first + " is of no layout by its name or annotations: " + strings.Join(known, ", "),
 		Remedy:  "name the layout with --layout, or another directory with --dir"}
 }

@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -34,7 +35,31 @@ func (golangMigrate) bothInOne() bool { return false }
 
 func (golangMigrate) deep() bool { return false }
 
-func (golangMigrate) foreign(string) string { return "" }
+// foreign: golang-migrate takes a file of any extension, and sends it as it
+// stands; a numbered file of Go is a step that the project's program runs
+// between them. Which extensions hold SQL is ours to say.
+func (golangMigrate) foreign(rel string) string {
+	if strings.Contains(rel, "/") {
+		return ""
+	}
+	ext := strings.ToLower(strings.TrimPrefix(path.Ext(rel), "."))
+	if m := migrateName.FindStringSubmatch(rel); m != nil {
+		switch ext {
+		case "sql", "pgsql", "psql", "ddl":
+			return ""
+		case "go":
+			return "a migration in Go, which only the project's own program can run"
+		}
+		return "a migration that is not SQL by its name (." + ext + ")"
+	}
+	if ext == "go" && goStep.MatchString(rel) && !strings.HasSuffix(rel, "_test.go") {
+		return "a step in Go between golang-migrate's, which only the project's own program can run"
+	}
+	return ""
+}
+
+// goStep is a Go file that bears a migration's number.
+var goStep = regexp.MustCompile(`^[0-9]+_.*\.go$`)
 
 func (t golangMigrate) claim(rel string, _ []byte) (strength int, why string) {
 	if _, ok, err := t.name(rel); (ok || err != nil) && isSQL(rel) {

@@ -88,15 +88,13 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 		p := newScriptReader(opt, true)
 		for i, chunk := range r.chunks {
 			if err := p.batch(chunk, i); err != nil {
-				return nil, nil, gooseRemedy(err)
+				return nil, nil, annotatedRemedy(err, "goose", "-- +goose")
 			}
 		}
 		s.Statements = p.done()
 		standAlone(text, s.Statements)
-		for _, st := range s.Statements {
-			if st.Facts.CopyFromStdin {
-				return nil, nil, &InputError{File: file, Line: st.Line, Col: 1, Message: "goose cannot send the data of COPY … FROM stdin", Remedy: "load the rows with INSERT"}
-			}
+		if err := refuseCopy("goose", s.Statements); err != nil {
+			return nil, nil, err
 		}
 		if d == Up {
 			up = s
@@ -107,12 +105,12 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 	return up, down, nil
 }
 
-// gooseRemedy explains what cuts a string or a body in two.
-func gooseRemedy(err error) error {
+// annotatedRemedy explains what cuts a string or a body in two.
+func annotatedRemedy(err error, tool, mark string) error {
 	var e *InputError
 	if errors.As(err, &e) && strings.Contains(e.Message, "never closed") {
-		e.Remedy = "goose ends a statement at each line that ends with a semicolon: " +
-			"put it between -- +goose StatementBegin and -- +goose StatementEnd if it holds such a line, else " + e.Remedy
+		e.Remedy = tool + " ends a statement at each line that ends with a semicolon: " +
+			"put it between " + mark + " StatementBegin and " + mark + " StatementEnd if it holds such a line, else " + e.Remedy
 	}
 	return err
 }
@@ -380,6 +378,15 @@ func (b *chunkBuffer) addExpanded(src *source, off, length int, expanded string)
 	b.skip = src.marks[0].fileOff
 	b.marks = append(b.marks, mark{b.text.Len(), fileOff, no, col, fileOff + length})
 	b.text.WriteString(expanded + "\n")
+}
+
+// whole is the chunk with all its white space; at is where it stands if it is
+// empty.
+func (b *chunkBuffer) whole(src *source, at int) *source {
+	if b.empty() {
+		return src.part(at, at)
+	}
+	return &source{file: src.file, text: b.text.String(), marks: b.marks}
 }
 
 // source is the chunk as goose sends it: white space at its ends is cut.

@@ -57,7 +57,8 @@ type tool interface {
 	// claim says how a file shows that it is the tool's, by its name and its
 	// text; see the constants.
 	claim(rel string, text []byte) (strength int, why string)
-	// outline tells which scripts a file holds, without parsing SQL.
+	// outline tells which scripts a file holds, without parsing SQL. Wrapped may
+	// be left to parse where statements decide it.
 	outline(in input) (up, down *Script, err error)
 	// parse reads a file's scripts; one that it does not hold is nil.
 	parse(in input) (up, down *Script, err error)
@@ -92,6 +93,8 @@ type input struct {
 	// direction of the script that the file holds; "" for both.
 	direction Direction
 	opt       Options
+	// outlined is what outline said of the up script; nil where it was not asked.
+	outlined *Script
 }
 
 // beside reads a file that stands beside this one, by its base name.

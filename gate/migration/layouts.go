@@ -30,7 +30,7 @@ type Options struct {
 
 // tools lists what this package reads, in the order --layout lists them.
 func tools() []tool {
-	return []tool{golangMigrate{}, goose{}}
+	return []tool{golangMigrate{}, goose{}, dbmate{}, flyway{}, sqlMigrate{}, plain{}}
 }
 
 // Layouts lists the layouts this package reads, in the order --layout lists them.
@@ -77,6 +77,33 @@ func (l Layout) Parse(file string, text []byte, opt Options) (up, down *Script, 
 		return nil, nil, &InputError{File: file, Message: "the name does not follow the layout " + l.Name, Remedy: t.remedy() + ", or list it under ignore: in the configuration"}
 	}
 	return t.parse(input{file: file, rel: rel, text: text, direction: name.direction, opt: opt})
+}
+
+// configurable is a tool that a file of the project's may tell how its
+// migrations are named and sent.
+type configurable interface {
+	// configFiles are where it looks, for a directory of migrations.
+	configFiles(dir string) []string
+	// configured is the tool as it is told for a directory's files.
+	configured(fsys fs.FS, dir string, opt Options) (tool, error)
+}
+
+func configure(t tool, fsys fs.FS, dir string, opt Options) (tool, error) {
+	if c, ok := t.(configurable); ok {
+		return c.configured(fsys, dir, opt)
+	}
+	return t, nil
+}
+
+// ConfigFiles are the files outside of a directory of migrations, by their
+// paths from the repository's top, that may tell how a tool takes it.
+func ConfigFiles(dir string) (files []string) {
+	for _, t := range tools() {
+		if c, ok := t.(configurable); ok {
+			files = append(files, c.configFiles(cleanDir(dir))...)
+		}
+	}
+	return files
 }
 
 func isSQL(base string) bool { return strings.EqualFold(path.Ext(base), ".sql") }

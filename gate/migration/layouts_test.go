@@ -17,7 +17,8 @@ import (
 
 // TestLayouts loads every archive of testdata/layouts and holds what came of
 // it against the archive's last file. The archive's comment may hold options:
-// "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE".
+// "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE",
+// "transaction MODE".
 func TestLayouts(t *testing.T) {
 	archives, err := filepath.Glob("testdata/layouts/*.txtar")
 	if err != nil || len(archives) == 0 {
@@ -69,6 +70,8 @@ func showDir(fsys fs.FS, comment string) string {
 			layout, _ = ByName(rest)
 		case "ignore":
 			opt.Ignore = append(opt.Ignore, rest)
+		case "transaction":
+			opt.Transaction = rest
 		case "dialect":
 			opt.Dialect = Dialect(rest)
 		case "env":
@@ -97,18 +100,28 @@ func showDir(fsys fs.FS, comment string) string {
 	for _, u := range set.Unrecognised {
 		fmt.Fprintf(&b, "unrecognised %s\n", u)
 	}
+	for _, s := range set.Skipped {
+		fmt.Fprintf(&b, "skipped %s\n", s)
+	}
 	if listErr == nil {
-		for i := range set.Migrations {
-			set.Migrations[i].Up.Statements = nil
-			if d := set.Migrations[i].Down; d != nil {
-				d.Statements = nil
-			}
-		}
+		forget(set.Migrations)
+		forget(listed.Migrations)
 	}
 	if diff := cmp.Diff(set, listed); diff != "" {
 		fmt.Fprintf(&b, "List differs from Load: %s\n", diff)
 	}
 	return b.String()
+}
+
+// forget takes away what only parsing tells.
+func forget(all []Migration) {
+	for i := range all {
+		for _, s := range []*Script{&all[i].Up, all[i].Down} {
+			if s != nil {
+				s.Statements, s.Wrapped = nil, false
+			}
+		}
+	}
 }
 
 func showError(err error) string {

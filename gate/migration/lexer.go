@@ -43,6 +43,8 @@ type lexer struct {
 	pos int
 	// escapes: backslashes count in plain strings (standard_conforming_strings=off).
 	escapes bool
+	// psql reads a command of psql's and returns where it ends; nil refuses all.
+	psql func(start int) (end int, err error)
 }
 
 func isWordStart(c byte) bool {
@@ -132,6 +134,13 @@ func (l *lexer) next() (token, error) {
 		return l.quoted(start, start, '"', false, tokIdent)
 	case c == '$':
 		return l.dollar(start)
+	case c == '\\' && l.psql != nil:
+		end, err := l.psql(start)
+		if err != nil {
+			return token{}, err
+		}
+		l.pos = end
+		return l.next()
 	case c == '\\':
 		return token{}, l.metaCommand(start)
 	case c == ':' && (l.at(start+1) == ':' || l.at(start+1) == '='):

@@ -18,6 +18,11 @@ type Set struct {
 	Migrations []Migration
 	// Unrecognised are .sql files that the layout does not know, by path.
 	Unrecognised []string
+	// Renames are names by which the tool would take those of them that look as
+	// if they were meant to be migrations (Flyway's V1_name.sql), by path.
+	Renames map[string]string
+	// Skipped are steps of the tool's that no SQL holds, and that Ignore names.
+	Skipped []string
 }
 
 // Load reads and parses every migration of a directory. Only the files
@@ -42,12 +47,17 @@ func (m *Migration) Parse(fsys fs.FS, layout Layout, opt Options) error {
 	if !ok {
 		return fmt.Errorf("read migration: layout %q is not known", layout.Name)
 	}
+	t, err := configure(t, fsys, path.Dir(cmp.Or(m.Up.File, m.Down.file())), opt)
+	if err != nil {
+		return err
+	}
+	outlined := m.Up
 	read := func(file string, d Direction) error {
 		text, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return fmt.Errorf("read migration: %w", err)
 		}
-		up, down, err := t.parse(input{fsys: fsys, file: file, text: text, direction: d, opt: opt})
+		up, down, err := t.parse(input{fsys: fsys, file: file, text: text, direction: d, opt: opt, outlined: &outlined})
 		if err != nil {
 			return err
 		}
@@ -85,16 +95,26 @@ type entry struct {
 
 // List reads names and directions and parses nothing: Statements are nil.
 func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
-	set := Set{Layout: layout}
+	set := Set{Layout: layout, Renames: map[string]string{}}
 	t, ok := toolOf(layout.Name)
 	if !ok {
 		return set, fmt.Errorf("list migrations: layout %q is not known", layout.Name)
 	}
-	entries, unrecognised, err := scanDir(fsys, cleanDir(dir), t, opt)
+	dir = cleanDir(dir)
+	t, err := configure(t, fsys, dir, opt)
 	if err != nil {
 		return set, err
 	}
-	set.Unrecognised = unrecognised
+	if s, ok := t.(surveyor); ok {
+		if t, err = s.survey(fsys, dir, opt); err != nil {
+			return set, err
+		}
+	}
+	set.Layout = t.layout()
+	entries, err := scanDir(fsys, dir, t, opt, &set)
+	if err != nil {
+		return set, err
+	}
 	for _, group := range pair(entries) {
 		first := group[0]
 		m := Migration{Version: first.version, Number: first.number, Order: first.order, Name: first.name, Repeatable: first.repeatable, Baseline: first.baseline}
@@ -122,35 +142,66 @@ func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 	return set, nil
 }
 
-func scanDir(fsys fs.FS, dir string, t tool, opt Options) (known []entry, unrecognised []string, err error) {
-	rels, err := filesOf(fsys, dir, t.deep(), opt)
+// gatherer is a tool for which a file's part hangs on the others' names.
+type gatherer interface {
+	gather([]entry) (known []entry, unrecognised []string)
+}
+
+// surveyor is a tool that runs some files of a directory around others.
+type surveyor interface {
+	survey(fsys fs.FS, dir string, opt Options) (tool, error)
+	// helps reports whether a file is run so, or at no migration at all.
+	helps(rel string) bool
+	// meant is how a file would have to be named, where it looks as if its
+	// author took it for a migration and the tool does not.
+	meant(rel string) string
+}
+
+func scanDir(fsys fs.FS, dir string, t tool, opt Options, set *Set) (known []entry, err error) {
+	rels, ignored, err := filesOf(fsys, dir, t.deep(), opt)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read directory of migrations: %w", err)
+		return nil, fmt.Errorf("read directory of migrations: %w", err)
+	}
+	for _, rel := range ignored {
+		if t.foreign(rel) != "" {
+			set.Skipped = append(set.Skipped, path.Join(dir, rel))
+		}
 	}
 	for _, rel := range rels {
 		file := path.Join(dir, rel)
 		if what := t.foreign(rel); what != "" {
-			return nil, nil, &InputError{File: file, Message: what, Remedy: "list it under ignore: in the configuration to gate the SQL migrations without it"}
+			return nil, &InputError{File: file, Message: what, Remedy: "list it under ignore: in the configuration to gate the SQL migrations without it"}
 		}
 		name, ok, err := t.name(rel)
 		switch {
 		case err != nil:
-			return nil, nil, inFile(err, file)
+			return nil, inFile(err, file)
 		case ok:
 			known = append(known, entry{name, file, rel})
 		case isSQL(rel):
-			unrecognised = append(unrecognised, file)
+			if s, ok := t.(surveyor); ok {
+				if s.helps(rel) {
+					continue
+				}
+				if better := s.meant(rel); better != "" {
+					set.Renames[file] = better
+				}
+			}
+			set.Unrecognised = append(set.Unrecognised, file)
 		}
 	}
-	return known, unrecognised, nil
+	if g, ok := t.(gatherer); ok {
+		known, set.Unrecognised = g.gather(known)
+	}
+	return known, nil
 }
 
-// filesOf lists the files of a directory that are not ignored, relative to it
-// and in the order of their names; deep goes into the directories below.
-func filesOf(fsys fs.FS, dir string, deep bool, opt Options) (rels []string, err error) {
+// filesOf lists the files of a directory, relative to it and in the order of
+// their names; deep goes into the directories below.
+func filesOf(fsys fs.FS, dir string, deep bool, opt Options) (rels, left []string, err error) {
 	for _, p := range opt.Ignore {
 		if !doublestar.ValidatePattern(p) {
-			return nil, &InputError{File: dir, Message: fmt.Sprintf("ignore pattern %q is not valid", p), Remedy: "see the pattern syntax of doublestar"}
+			return nil, nil, &InputError{File: dir, Message: fmt.Sprintf("ignore pattern %q is not valid", p), Remedy: "see the pattern syntax of doublestar"}
 		}
 	}
 	err = fs.WalkDir(fsys, dir, func(file string, d fs.DirEntry, err error) error {
@@ -164,12 +215,15 @@ func filesOf(fsys fs.FS, dir string, deep bool, opt Options) (rels []string, err
 		case file == dir:
 		case d.IsDir() && (!deep || ignored(opt.Ignore, rel)):
 			return fs.SkipDir
-		case !d.IsDir() && !ignored(opt.Ignore, rel):
+		case d.IsDir():
+		case ignored(opt.Ignore, rel):
+			left = append(left, rel)
+		default:
 			rels = append(rels, rel)
 		}
 		return nil
 	})
-	return rels, err
+	return rels, left, err
 }
 
 func inFile(err error, file string) error {
