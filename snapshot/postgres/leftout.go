@@ -65,9 +65,9 @@ func (r *restore) nameLeftOut(a *archive.Archive) {
 var inTablespace = regexp.MustCompile(`\bTABLESPACE = ` + identPattern)
 
 var (
-	drops        = regexp.MustCompile(`(?is)^(DROP\s|ALTER\s.*\s(DROP|DETACH\s+PARTITION)\s)`)
+	drops        = regexp.MustCompile(`(?is)^(DROP\s|ALTER\s.*\s(DROP|DETACH\s+PARTITION)\s|SELECT\s+pg_catalog\.lo_unlink\()`)
 	privileges   = regexp.MustCompile(`(?is)^(GRANT|REVOKE)\s.*?\sON\s+(.*?)\s+(TO|FROM)\s`)
-	notThere     = regexp.MustCompile(`^(?:relation|table|view|sequence|function|procedure|routine|aggregate|schema|type|column|constraint|index|trigger|rule|policy|operator|cast|collation|server|language|text search \w+|extension|event trigger|publication|foreign-data wrapper|access method|domain|materialized view|foreign table)\b.* does not exist$|^(?:function|type) .* does not exist$`)
+	notThere     = regexp.MustCompile(`^(?:relation|table|view|sequence|function|procedure|routine|aggregate|schema|type|column|constraint|index|trigger|rule|policy|operator|cast|collation|server|language|text search \w+|extension|event trigger|publication|foreign-data wrapper|access method|domain|materialized view|foreign table|large object)\b.* does not exist$|^(?:function|type) .* does not exist$`)
 	noRelation   = regexp.MustCompile(`^relation "(.+)" does not exist$`)
 	noFunction   = regexp.MustCompile(`^function (.+) does not exist$`)
 	noTablespace = regexp.MustCompile(`tablespace "(.+)" does not exist`)
@@ -186,7 +186,12 @@ var secretOption = regexp.MustCompile(`(?is)("?\w*(?:pass|pwd|secret|token|key|c
 // reads or writes a foreign table must not reach the server behind it.
 func (r *restore) withoutSecrets(sql string) string {
 	m := userMapping.FindStringSubmatch(sql)
-	clean := secretOption.ReplaceAllString(sql, "${1}'left out'")
+	clean := secretOption.ReplaceAllStringFunc(sql, func(option string) string {
+		if strings.Contains(option, "_required") { // of postgres_fdw: a Boolean
+			return option
+		}
+		return secretOption.ReplaceAllString(option, "${1}'left out'")
+	})
 	if clean != sql {
 		r.skip(fmt.Sprintf("password of the user mapping of %s for server %s: no run may reach that server", unquote(m[1]), unquote(m[2])))
 	}
