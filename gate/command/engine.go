@@ -108,5 +108,8 @@ func (a *app) settleEngine(m *config.Migrations, s config.Server, snap config.Sn
 	case m.Engine == "auto":
 		m.Engine = snapshot.Postgres
 	}
+	if more := besides(snap); len(more) > 0 && m.Engine != snapshot.Postgres {
+		return &usageError{fmt.Sprintf("%s is for dumps of PostgreSQL, and the engine is %s", more[0], gate.Engine{Name: m.Engine}.Product()), "give one dump of schema, rows and all by --snapshot"}
+	}
 	return nil
 }

@@ -73,9 +73,9 @@ type Server struct {
 
 // Snapshot is the stored copy of production that is restored.
 type Snapshot struct {
-	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed with gzip or zstd: pg_dump custom format or plain SQL; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Without one the merged migrations build an empty database, and durations are not measured."`
+	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed (gzip, zstd, lz4, xz, bzip2): pg_dump in any format, or a directory or tar archive of its parts; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Of a whole cluster's dump, #database=NAME chooses. Without one the merged migrations build an empty database, and durations are not measured."`
 	SnapshotData string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump of the data, where --snapshot is one of the schema only (PostgreSQL)."`
-	Globals      string `placeholder:"FILE" path:"" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
+	Globals      string `placeholder:"FILE[#sha256=…]" path:"" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
 	Jobs         int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
 }
 
