@@ -89,8 +89,28 @@ type Script struct {
 	// as it stands, and a batch of several statements is one implicit
 	// transaction (PostgreSQL manual, 55.2.2.1 "Multiple Statements in a
 	// Simple Query").
-	Wrapped    bool        `json:"wrapped"`
+	Wrapped bool `json:"wrapped"`
+	// Reopens says of a wrapped script that the tool's driver opens another
+	// transaction behind a COMMIT in it (JDBC without autocommit).
+	Reopens bool `json:"reopens,omitempty"`
+	// Restored says that the tool puts role and search path back to the
+	// session's own before the script; Schema then comes first in the path.
+	Restored bool   `json:"restored,omitempty"`
+	Schema   string `json:"schema,omitempty"`
+	// Before and Behind are files whose statements the tool runs around the
+	// script's, in its transaction (Flyway's beforeEachMigrate); parsed, they are
+	// among Statements.
+	Before []string `json:"before,omitempty"`
+	Behind []string `json:"behind,omitempty"`
+
 	Statements []Statement `json:"statements"`
+}
+
+func (s *Script) file() string {
+	if s == nil {
+		return ""
+	}
+	return s.File
 }
 
 // IsEmpty reports whether the script does nothing: no statement, or only
