@@ -70,6 +70,10 @@ image: ## the container image migration-gate:dev (BASE=debian:trixie-slim)
 test-images: ## the container tests and the image's own, on images built here from Debian packages
 	@testdata/images/test.sh $(ARGS)
 
+.PHONY: pre-commit
+pre-commit: ## the pre-commit hooks, installed by pre-commit itself from this checkout
+	@testdata/pre-commit.sh
+
 .PHONY: act
 act: ## the example workflow under nektos/act: a pull request that fails, and one that passes
 	@testdata/act/act.sh

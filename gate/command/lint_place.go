@@ -74,10 +74,10 @@ func (l *linter) holdsMigrations(dir, file string) bool {
 	fsys := overlay{os.DirFS(dir), l.contentOf(dir)}
 	d, err := migration.Detect(fsys, ".", migration.Options{Dialect: dialect(l.cmd.Engine), Ignore: l.cmd.Ignore, Getenv: l.lookupEnv})
 	if err != nil {
-		l.log.Debug("no directory of migrations", "dir", dir, "because", err)
-		return false
+		l.log.Debug("look for migrations", "dir", dir, "error", err)
 	}
-	return slices.ContainsFunc(d.Candidates, func(c migration.Candidate) bool { return c.Layout == d.Name && c.Strength != "could be" })
+	// Those of two tools in one directory are migrations, too: whoever reads them says so.
+	return slices.ContainsFunc(d.Candidates, func(c migration.Candidate) bool { return c.Strength != "could be" })
 }
 
 // real is a path with the links of its directories followed; of a file that is
