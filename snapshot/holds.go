@@ -53,6 +53,9 @@ var (
 		"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE", "POLICY", "ROW SECURITY", "DEFAULT ACL"}
 )
 
+// everywhere are kinds that are in databases which nobody uses.
+var everywhere = []string{"DATABASE", "DATABASE PROPERTIES", "COMMENT", "EXTENSION", "ACL", "DEFAULT ACL"}
+
 // entry notes one object by its kind.
 func (h *holds) entry(kind string) {
 	switch {
@@ -64,7 +67,7 @@ func (h *holds) entry(kind string) {
 	default:
 		h.pre = true
 	}
-	if n := len(h.cluster); n > 0 && kind != "DATABASE" && kind != "DATABASE PROPERTIES" && kind != "COMMENT" {
+	if n := len(h.cluster); n > 0 && !slices.Contains(everywhere, kind) {
 		h.cluster[n-1].objects = true
 	}
 }
@@ -145,7 +148,10 @@ func (s *scanner) line(l []byte) {
 	switch l[0] {
 	case '\\':
 		if m := connectTo.FindSubmatch(l); m != nil {
-			s.cluster = append(s.cluster, clusterDatabase{name: connected(string(m[1]))})
+			name := connected(string(m[1]))
+			if n := len(s.cluster); n == 0 || s.cluster[n-1].name != name { // settings of its own make pg_dump connect again
+				s.cluster = append(s.cluster, clusterDatabase{name: name})
+			}
 		}
 		return
 	case 'C', 'c', 'I', 'i', 'U', 'u':

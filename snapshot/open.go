@@ -272,7 +272,7 @@ func (s *Source) chooseDatabase(h *holds) error {
 		s.Database = ""
 		return nil
 	}
-	var names, own []string
+	var names, own, filled []string
 	for _, d := range h.cluster {
 		if d.name == s.Database {
 			h.database = d.name
@@ -282,9 +282,15 @@ func (s *Source) chooseDatabase(h *holds) error {
 		if d.name != "template1" && (d.name != "postgres" || d.objects) {
 			own = append(own, d.name)
 		}
+		if d.objects {
+			filled = append(filled, d.name)
+		}
 	}
 	if s.Database != "" {
 		return fmt.Errorf("holds the databases %s, and none called %s", strings.Join(names, ", "), s.Database)
+	}
+	if len(own) > 1 && len(filled) == 1 {
+		own = filled // the others are empty
 	}
 	if i := slices.Index(own, "postgres"); i >= 0 && len(own) == 2 {
 		own = slices.Delete(own, i, i+1) // what an administrator has left there

@@ -1,7 +1,5 @@
 package postgres
 
-import "slices"
-
 // flavour is one managed PostgreSQL: what its dumps hold that no other server
 // has. Everything else of such a dump is plain PostgreSQL and is restored: the
 // provider's roles as roles that may do nothing, its schemas (Supabase's auth and
@@ -12,8 +10,6 @@ type flavour struct {
 	roles []string
 	// extensions that are only there, and what for.
 	extensions map[string]string
-	// databases of the provider's own, in a dump of a whole cluster.
-	databases []string
 }
 
 // flavours in the order in which they are asked; the extensions are from the
@@ -26,7 +22,6 @@ func flavours() []flavour {
 			extensions: map[string]string{
 				"apg_plan_mgmt": "query plan management", "aurora_stat_utils": "statistics of its storage", "aws_ml": "calls of SageMaker and Comprehend",
 			},
-			databases: []string{"rdsadmin"},
 		},
 		{
 			name:  "Amazon RDS",
@@ -36,7 +31,6 @@ func flavours() []flavour {
 				"rds_tools": "looking into the server", "rds_activity_stream": "its audit stream", "flow_control": "its replication",
 				"log_fdw": "its log files", "pg_transport": "moving databases between its instances", "rds_hpl": "its huge pages",
 			},
-			databases: []string{"rdsadmin"},
 		},
 		{
 			name:  "Google Cloud SQL",
@@ -44,14 +38,12 @@ func flavours() []flavour {
 			extensions: map[string]string{
 				"google_vacuum_mgmt": "helping vacuum", "google_ml_integration": "calls of Vertex AI", "google_insights": "its query insights",
 			},
-			databases: []string{"cloudsqladmin"},
 		},
 		{
 			name: "Google AlloyDB", roles: []string{"alloydbadmin", "alloydbsuperuser", "alloydbiamuser"},
 			extensions: map[string]string{
 				"google_columnar_engine": "its columnar store", "google_db_advisor": "its index advisor", "alloydb_scann": "its vector index", "google_job_scheduler": "its jobs",
 			},
-			databases: []string{"alloydbadmin", "alloydbmetadata"},
 		},
 		{
 			name: "Supabase",
@@ -74,7 +66,6 @@ func flavours() []flavour {
 				"azure": "looking into the server", "pgaadauth": "signing in with Entra ID", "pg_azure_storage": "files in Blob Storage",
 				"azure_storage": "files in Blob Storage", "azure_ai": "calls of Azure AI", "azure_local_ai": "models in the server", "pg_diskann": "its vector index",
 			},
-			databases: []string{"azure_maintenance", "azure_sys"},
 		},
 	}
 }
@@ -87,9 +78,4 @@ func flavourOf(extension string) (name, why string) {
 		}
 	}
 	return "", ""
-}
-
-// providers is a database that belongs to a provider and holds nobody's data.
-func providersOwn(database string) bool {
-	return slices.ContainsFunc(flavours(), func(f flavour) bool { return slices.Contains(f.databases, database) })
 }

@@ -40,6 +40,8 @@ func (r *restore) globals(ctx context.Context, in io.Reader) error {
 				}
 			case copyIn.MatchString(p.text), createdObject.MatchString(p.text):
 				return fmt.Errorf("roles: line %d: %s is not of roles; it is a dump of databases, so give it alone", p.line, brief(p.text))
+			case !setting.MatchString(p.text) && !asks.MatchString(p.text):
+				r.skip(brief(p.text) + ": not known as a statement on roles")
 			}
 		}
 	})
@@ -48,10 +50,11 @@ func (r *restore) globals(ctx context.Context, in io.Reader) error {
 var (
 	createRole   = regexp.MustCompile(`(?is)^CREATE\s+(?:ROLE|USER|GROUP)\s+` + identPattern + `(.*)$`)
 	alterRole    = regexp.MustCompile(`(?is)^ALTER\s+(?:ROLE|USER)\s+` + identPattern + `\s+(?:WITH\s+)?((?:NO)?(?:SUPERUSER|INHERIT|CREATEROLE|CREATEDB|LOGIN|REPLICATION|BYPASSRLS)\b.*|CONNECTION\s+LIMIT\b.*|(?:ENCRYPTED\s+)?PASSWORD\b.*|VALID\s+UNTIL\b.*)$`)
-	roleSettings = regexp.MustCompile(`(?is)^ALTER\s+(?:ROLE|USER)\s+(?:(ALL)|` + identPattern + `)\s+(?:IN\s+DATABASE\s+` + identPattern + `\s+)?(SET\s+([\w.]+|"[^"]+")\b.*|RESET\s.*)$`)
+	roleSettings = regexp.MustCompile(`(?is)^ALTER\s+(?:ROLE|USER)\s+(?:(ALL)|` + identPattern + `)\s+(?:IN\s+DATABASE\s+` + identPattern + `\s+)?(SET\s+([\w.]+|"[^"]+")[\s=].*|RESET\s.*)$`)
 	grantRole    = regexp.MustCompile(`(?is)^GRANT\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)\s+TO\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)(\s+WITH\s.*?)?(\s+GRANTED\s+BY\s+.*)?$`)
 	ofServer     = regexp.MustCompile(`(?is)^(DROP|COMMENT\s+ON|SECURITY\s+LABEL\s.*?\bON)\s+(ROLE|USER|TABLESPACE)\b|^(GRANT|REVOKE)\s.*?\bON\s+TABLESPACE\b|^ALTER\s+TABLESPACE\b`)
 	onParameter  = regexp.MustCompile(`(?is)^(?:GRANT|REVOKE)\s.*?\bON\s+PARAMETER\s+` + identPattern)
+	asks         = regexp.MustCompile(`(?is)^SELECT\s`)
 	tablespace   = regexp.MustCompile(`(?is)^CREATE\s+TABLESPACE\s+` + identPattern)
 
 	createdObject = regexp.MustCompile(`(?is)^(CREATE|ALTER)\s+(OR\s+REPLACE\s+)?(UNLOGGED\s+|FOREIGN\s+|MATERIALIZED\s+|EVENT\s+|UNIQUE\s+)?(TABLE|VIEW|INDEX|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN|SEQUENCE|SCHEMA|TRIGGER|PUBLICATION|SERVER|OPERATOR|RULE|POLICY)\b|^INSERT\s`)
