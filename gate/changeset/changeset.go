@@ -107,6 +107,9 @@ type Change struct {
 	// Unreadable are the head's files that are no migrations as they stand
 	// (KeepGoing); nothing else is said of them.
 	Unreadable []gate.Unreadable `json:"-"`
+	// Skipped are the head's steps that no SQL holds, such as Go files, and that
+	// Ignore names: they are not run.
+	Skipped []string `json:"skipped,omitempty"`
 	// Parsing is how the scripts were read, for whoever reads more of them.
 	Parsing migration.Options `json:"-"`
 	// MergedFS and HeadFS are the two sides' directories, rooted at Top.
@@ -145,7 +148,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 
 	var untracked []string
 	if opt.Head == "" {
-		if c.Dirty, untracked, err = repo.status(ctx, dir); err != nil {
+		if c.Dirty, untracked, err = repo.status(ctx, dir, migration.ConfigFiles(dir)...); err != nil {
 			return nil, err
 		}
 	}
@@ -171,7 +174,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	diff, err := repo.diff(ctx, b.id, opt.Head, head, dir)
+	diff, err := repo.diff(ctx, b.id, opt.Head, head, dir, migration.ConfigFiles(dir)...)
 	if err != nil {
 		return nil, err
 	}
@@ -213,6 +216,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		return fmt.Errorf("list migrations of the base %s: %w", short(c.Base), err)
 	}
 	c.Merged = baseSet.Migrations
+	c.configured(baseSet)
 	if !head.differs {
 		return nil
 	}
@@ -220,6 +224,8 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	if err != nil {
 		return err
 	}
+	c.configured(headSet)
+	c.Skipped = headSet.Skipped
 	for _, err := range unrecognised(headSet, base, head, layout.Name) {
 		if !c.note(opt, err) {
 			return err
@@ -243,6 +249,13 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		}
 	}
 	return nil
+}
+
+// configured takes over where a side's own files put the ledger.
+func (c *Change) configured(side migration.Set) {
+	if !c.LedgerNamed && side.Layout.Ledger.Table != "" {
+		c.Ledger = side.Layout.Ledger
+	}
 }
 
 // ahead lists the migrations of the base's branch that the base lacks.

@@ -24,12 +24,12 @@ type rawChange struct {
 
 // diff lists what differs between the base and a commit or, without ref, the
 // working tree (untracked files aside).
-func (r *repo) diff(ctx context.Context, base, ref, head, dir string) ([]rawChange, error) {
+func (r *repo) diff(ctx context.Context, base, ref, head, dir string, more ...string) ([]rawChange, error) {
 	args := []string{"diff", "--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=all", base}
 	if ref != "" {
 		args = append(args, head)
 	}
-	out, err := r.run(ctx, append(args, "--", dir)...)
+	out, err := r.run(ctx, append(append(args, "--", dir), more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", dir, short(base), err)
 	}
@@ -56,9 +56,10 @@ func (r *repo) diff(ctx context.Context, base, ref, head, dir string) ([]rawChan
 var conflicts = []string{"DD", "AU", "UD", "UA", "DU", "AA", "UU"}
 
 // status tells whether the directory holds something uncommitted, and which
-// files are not tracked (ignored ones aside).
-func (r *repo) status(ctx context.Context, dir string) (dirty bool, untracked []string, err error) {
-	out, err := r.run(ctx, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames", "--", dir)
+// files of it, and of more, are not tracked (ignored ones aside).
+func (r *repo) status(ctx context.Context, dir string, more ...string) (dirty bool, untracked []string, err error) {
+	args := []string{"status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames", "--", dir}
+	out, err := r.run(ctx, append(args, more...)...)
 	if err != nil {
 		return false, nil, fmt.Errorf("look for uncommitted files in %s: %w", dir, err)
 	}
@@ -66,7 +67,7 @@ func (r *repo) status(ctx context.Context, dir string) (dirty bool, untracked []
 		if rec == "" {
 			continue
 		}
-		dirty = true
+		dirty = dirty || dir == "." || strings.HasPrefix(rec[min(3, len(rec)):], dir+"/")
 		if slices.Contains(conflicts, rec[:2]) {
 			return false, nil, fmt.Errorf("%s has a merge conflict: resolve it, then run this again", rec[3:])
 		}
@@ -255,10 +256,14 @@ func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes 
 		if was {
 			verb = "edited"
 		}
+		better := ""
+		if to := set.Renames[name]; to != "" {
+			better = " to " + to
+		}
 		mistakes = append(mistakes, &migration.InputError{
 			File:    name,
 			Message: fmt.Sprintf("%s by this change, and no migration by the names of the %s layout", verb, layout),
-			Remedy:  fmt.Sprintf("rename it, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", path.Base(name)),
+			Remedy:  fmt.Sprintf("rename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", better, path.Base(name)),
 		})
 	}
 	return mistakes

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
 // tree is one side's migration directory as an fs.FS rooted at the
@@ -33,11 +35,12 @@ type entry struct {
 	content []byte // instead of either, where it is not nil
 }
 
-// tree lists a directory of a commit.
+// tree lists a directory of a commit, and the files outside of it that may tell
+// how a tool takes it.
 func (r *repo) tree(ctx context.Context, commit, dir string) (*tree, error) {
 	args := []string{"ls-tree", "-r", "-z", "-l", "--full-tree", commit}
 	if dir != "." {
-		args = append(args, "--", dir)
+		args = append(append(args, "--", dir), migration.ConfigFiles(dir)...)
 	}
 	out, err := r.run(ctx, args...)
 	if err != nil {
