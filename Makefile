@@ -62,6 +62,13 @@ test: prepare ## all tests
 	go test $(if $(filter -v,$(ARGS)),,-json) -count 1 -timeout 20m $(ARGS) $(PKG) $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary) \
 	$(if $(ARGS)$(if $(filter ./...,$(PKG)),,part),,&& $(call compared,make test))
 
+.PHONY: test-tools
+test-tools: prepare ## the layouts held against the real migration tools
+	@testdata/install.sh dbmate flyway
+	@$(call recorded,make test-tools) \
+	go test $(if $(filter -v,$(ARGS)),,-json) -count 1 -timeout 20m $(ARGS) ./testdata/toolstest $(if $(filter -v,$(ARGS)),,| go run ./testdata/summary) \
+	$(if $(ARGS),,&& $(call compared,make test-tools))
+
 .PHONY: image
 image: ## the container image migration-gate:dev (BASE=debian:trixie-slim)
 	@BASE=$(BASE) testdata/images/product.sh migration-gate:dev
@@ -82,9 +89,10 @@ act: ## the example workflow under nektos/act: a pull request that fails, and on
 lint: ## gofmt, vet, staticcheck and actionlint
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
-	go vet ./... ./testdata/summary ./testdata/support ./testdata/images/product
+	go vet -C testdata/tools .
+	go vet ./... ./testdata/summary ./testdata/support ./testdata/toolstest ./testdata/images/product
 	CGO_ENABLED=0 go vet ./gate/migration/...
-	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/support ./testdata/images/product
+	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/support ./testdata/toolstest ./testdata/images/product
 	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml testdata/act/migrations.yml
 
 .PHONY: fmt
