@@ -3,6 +3,8 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -12,8 +14,16 @@ import (
 
 func (c *detectCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	change, err := a.detect(ctx, c.Migrations)
+	if c.Explain && change != nil && change.HeadFS != nil {
+		if printErr := explainDetection(a.stdoutFor("text"), change, err); printErr != nil && err == nil {
+			return gate.Error, printErr
+		}
+	}
 	if err != nil {
 		return gate.Error, err
+	}
+	if c.Explain {
+		return gate.Pass, nil
 	}
 	enc := json.NewEncoder(a.stdoutFor("json"))
 	enc.SetIndent("", "  ")
@@ -29,7 +39,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	opt := a.changesetOptions(m)
 	change, err := changeset.Detect(ctx, opt)
 	if err == nil {
-		a.unseen = a.elsewhere(ctx, opt, change)
+		a.unseen = append(a.elsewhere(ctx, opt, change), skipped(change)...)
 	}
 	return change, err
 }
@@ -43,6 +53,22 @@ func (a *app) changesetOptions(m config.Migrations) changeset.Options {
 		LedgerTable: m.LedgerTable, Placeholders: placeholders(m.Placeholder), Transaction: m.Transaction,
 		LookupEnv: a.lookupEnv, Log: a.log,
 	}
+}
+
+// skipped tells of steps between the SQL that nobody ran, by their names.
+func skipped(change *changeset.Change) []gate.Unmeasured {
+	n := len(change.Skipped)
+	if n == 0 {
+		return nil
+	}
+	names := change.Skipped
+	if n > 3 {
+		names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more", n-2))
+	}
+	return []gate.Unmeasured{{
+		What: strings.Join(names, ", "), Why: "no SQL, and named by ignore:, so that the SQL around is tried without",
+		Remedy: "look for what it locks and destroys by reading it", Accepted: true,
+	}}
 }
 
 // placeholders makes a map of NAME=VALUE; the option's pattern has checked that.

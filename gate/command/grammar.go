@@ -16,7 +16,7 @@ type cli struct {
 	AssertSafeDown   assertSafeDownCmd   `cmd:"" help:"Step: read down scripts for what destroys data."`
 	Destroy          destroyCmd          `cmd:"" help:"Step: remove an ephemeral database."`
 	Lint             lintCmd             `cmd:"" help:"Judge migrations by their files alone, for editors and hooks."`
-	Detect           detectCmd           `cmd:"" help:"Print the change's migrations as JSON."`
+	Detect           detectCmd           `cmd:"" help:"Print the change's migrations as JSON, or how the layout was found."`
 	Report           reportCmd           `cmd:"" help:"Render a stored JSON report again."`
 	Explain          explainCmd          `cmd:"" help:"Explain a rule, or list them."`
 	Version          versionCmd          `cmd:"" help:"Print versions."`
@@ -104,6 +104,7 @@ type stepDatabase struct {
 }
 
 type detectCmd struct {
+	Explain bool `source:"flag" help:"Tell people instead how the layout was found, what else it could be, and which files are no migrations."`
 	config.Migrations
 }
 

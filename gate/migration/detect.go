@@ -16,13 +16,20 @@ type Detection struct {
 	// Candidates are the layouts that at least one file could belong to, in the
 	// order --layout lists them.
 	Candidates []Candidate `json:"candidates"`
+	// Files are all that the directory holds, but Ignored; Others are the .sql
+	// files among them that could be no layout's. Relative to the directory.
+	Files   int      `json:"files"`
+	Ignored []string `json:"ignored,omitempty"`
+	Others  []string `json:"others,omitempty"`
 }
 
 // Candidate is a layout that some files of a directory could belong to.
 type Candidate struct {
 	Layout string `json:"layout"`
-	// Files that are the layout's more than any other's, of Of in all.
+	// Files that are the layout's more than any other's, of Of in all. Could is
+	// how many it would read, those of others included.
 	Files int `json:"files"`
+	Could int `json:"could"`
 	Of    int `json:"of"`
 	// Example is one of them, relative to the directory, and Why what it shows.
 	Example string `json:"example"`
@@ -37,23 +44,24 @@ var strengths = map[int]string{couldBe: "could be", named: "named", annotated: "
 
 // Detect tells which layout the files of a directory follow, and why. Each
 // file belongs to the tool with the strongest claim to it; where two tools have
-// files of their own, that is told as a mistake.
+// files of their own, that is told as a mistake. What was found is returned
+// also with a mistake.
 func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 	dir = cleanDir(dir)
 	var d Detection
-	rels, _, err := filesOf(fsys, dir, true, opt)
+	rels, ignored, err := filesOf(fsys, dir, true, opt)
 	if err != nil {
 		return d, &InputError{File: dir, Message: fmt.Sprintf("the directory of migrations cannot be read: %v", err),
 			Remedy: "name it with --dir"}
 	}
+	d.Files, d.Ignored = len(rels), ignored
 	all := tools()
 	for i := range all {
 		if all[i], err = configure(all[i], fsys, dir, opt); err != nil {
 			return d, err
 		}
 	}
-	found := map[string]*Candidate{}
-	first := "" // .sql file that is nobody's
+	found := make([]Candidate, len(all))
 	for _, rel := range rels {
 		if !isSQL(rel) {
 			continue
@@ -62,75 +70,100 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 		if err != nil {
 			continue // a broken link: whoever needs the file says so
 		}
-		owner, strength, why := strongest(all, rel, text)
-		if owner == nil {
-			if first == "" && path.Base(rel) == rel {
-				first = rel
-			}
-			continue
-		}
-		name := owner.layout().Name
-		c := found[name]
-		if c == nil {
-			c = &Candidate{Layout: name}
-			found[name] = c
-		}
-		if c.Files++; strength > c.strength {
-			c.strength, c.Strength, c.Example, c.Why = strength, strengths[strength], rel, why
+		if !count(found, all, rel, text) {
+			d.Others = append(d.Others, rel)
 		}
 	}
-	var best *Candidate
-	for _, t := range tools() {
-		c := found[t.layout().Name]
-		if c == nil {
-			continue
-		}
-		c.Of = len(rels)
-		d.Candidates = append(d.Candidates, *c)
-		switch {
-		case best == nil, best.strength == couldBe && c.strength > couldBe:
-			best = c
-		case c.strength > couldBe:
-			return d, &InputError{File: dir, Message: fmt.Sprintf("%s %s and %s %s", best.Example, best.Why, c.Example, c.Why),
-				Remedy: "say which with --layout, and list the other files under ignore: in the configuration"}
+	for i, c := range found {
+		if c.Could > 0 {
+			c.Layout, c.Of = all[i].layout().Name, len(rels)
+			c.Strength = strengths[c.strength]
+			d.Candidates = append(d.Candidates, c)
 		}
 	}
-	if best == nil {
-		return d, nothingRecognised(dir, first)
+	best, err := d.choose(dir)
+	if err != nil {
+		return d, err
 	}
 	d.Layout, _ = ByName(best.Layout)
 	d.Name, d.Reason = best.Layout, best.Example+" "+best.Why
 	return d, nil
 }
 
-// strongest finds the tool with the strongest claim to a file.
-func strongest(all []tool, rel string, text []byte) (owner tool, strength int, why string) {
-	for _, t := range all {
+// count books a file to the tools that claim it, and reports whether one does.
+// An example is of a tool's own files where it has some.
+func count(found []Candidate, all []tool, rel string, text []byte) (claimed bool) {
+	owner, most := -1, noClaim
+	whys := make([]string, len(all))
+	for i, t := range all {
 		if path.Base(rel) != rel && !t.deep() {
 			continue
 		}
-		if s, w := t.claim(rel, text); s > strength {
-			owner, strength, why = t, s, w
+		strength, why := t.claim(rel, text)
+		if strength == noClaim {
+			continue
+		}
+		c := &found[i]
+		if c.Could++; c.Could == 1 {
+			c.strength, c.Example, c.Why = strength, rel, why
+		}
+		if whys[i] = why; strength > most {
+			owner, most = i, strength
 		}
 	}
-	return owner, strength, why
+	if owner < 0 {
+		return false
+	}
+	c := &found[owner]
+	if c.Files++; c.Files == 1 || most > c.strength {
+		c.strength, c.Example, c.Why = most, rel, whys[owner]
+	}
+	return true
 }
 
-// signs say in brief how each layout is recognised.
-var signs = []struct{ layout, sign string }{
-	{"golang-migrate", "1_name.up.sql"}, {"goose", "-- +goose Up"}, {"dbmate", "-- migrate:up"}, {"flyway", "V1__name.sql"},
-	{"sql-migrate", "-- +migrate Up"}, {"plain", "1_name.sql, 1_name/up.sql or 1_name/migration.sql"},
+// choose takes the layout with files of its own.
+func (d *Detection) choose(dir string) (*Candidate, error) {
+	var best *Candidate
+	for i := range d.Candidates {
+		c := &d.Candidates[i]
+		switch {
+		case c.Files == 0:
+		case best == nil, best.strength == couldBe && c.strength > couldBe:
+			best = c
+		case c.strength > couldBe:
+			return nil, &InputError{File: dir, Message: fmt.Sprintf("two layouts in one directory: %s %s and %s %s", best.Example, best.Why, c.Example, c.Why),
+				Remedy: fmt.Sprintf("say which with --layout %s or --layout %s, and list the other files under ignore: in the configuration", best.Layout, c.Layout)}
+		}
+	}
+	if best == nil {
+		return nil, d.nothingRecognised(dir)
+	}
+	return best, nil
 }
 
-func nothingRecognised(dir, first string) error {
-	if first == "" {
+// Signs say in brief how each layout is recognised, in the order of Layouts.
+func Signs() [][2]string {
+	var all [][2]string
+	for _, l := range Layouts() {
+		all = append(all, [2]string{l.Name, signs[l.Name]})
+	}
+	return all
+}
+
+var signs = map[string]string{
+	"golang-migrate": "1_name.up.sql", "goose": "-- +goose Up", "dbmate": "-- migrate:up", "flyway": "V1__name.sql",
+	"sql-migrate": "-- +migrate Up", "plain": "1_name.sql, 1_name/up.sql or 1_name/migration.sql",
+}
+
+func (d *Detection) nothingRecognised(dir string) error {
+	if len(d.Others) == 0 {
 		return &InputError{File: dir, Message: "it holds no .sql file", Remedy: "name the directory of migrations with --dir"}
 	}
 	var known []string
-	for _, s := range signs {
-		known = append(known, s.layout+" ("+s.sign+")")
+	for _, s := range Signs() {
+		known = append(known, s[0]+" ("+s[1]+")")
 	}
 	return &InputError{File: dir,
-		Message: first + " is of no layout by its name or annotations: " + strings.Join(known, ", "),
+		Message: d.Others[0] + " is of no layout by its name or annotations: " + strings.Join(known, ", "),
 		Remedy:  "name the layout with --layout, or another directory with --dir"}
 }

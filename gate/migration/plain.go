@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -128,22 +129,34 @@ func (plain) foreign(rel string) string {
 }
 
 // othersMarks are annotations by which another tool reads a file: run as plain
-// SQL, its reversal would run as well.
-var othersMarks = regexp.MustCompile(`(?mi)^\x{FEFF}?(?:(?:--|#|//)\s*(\+\w+\s+(?:up|down)\b|\+(?:goose|migrate)\b|migrate:(?:up|down)\b|rambler\s+(?:up|down)\b|!\s*(?:ups|downs)\b|@undo\b|liquibase formatted sql|\+(?:up|down)\b)|----\s*(create above / drop below)\s*----)`)
-
-// bareUp and bareDown are sections without a tool's name, if a file has both.
+// SQL, its reversal would run as well. bareUp and bareDown are sections without
+// a tool's name, if a file has both.
 var (
-	bareUp   = regexp.MustCompile(`(?mi)^--+\s*up\s*$`)
-	bareDown = regexp.MustCompile(`(?mi)^--+\s*down\s*$`)
+	othersMarks = regexp.MustCompile(`(?i)^(?:(?:--|#|//)\s*(?:\+\w+\s+(?:up|down)\b|\+(?:goose|migrate)\b|migrate:(?:up|down)\b|rambler\s+(?:up|down)\b|!\s*(?:ups|downs)\b|@undo\b|liquibase formatted sql|\+(?:up|down)\b)|----\s*create above / drop below\s*----)`)
+	bareUp      = regexp.MustCompile(`(?i)^--+\s*up\s*$`)
+	bareDown    = regexp.MustCompile(`(?i)^--+\s*down\s*$`)
 )
 
 // othersMark finds the first such annotation, or returns -1.
 func othersMark(text []byte) int {
-	if at := othersMarks.FindIndex(text); at != nil {
-		return at[0]
+	off, up, down := 0, -1, -1
+	for line := range bytes.Lines(text) {
+		comment := bytes.TrimPrefix(line, []byte(bom))
+		if len(comment) > 1 && bytes.IndexByte([]byte("-#/"), comment[0]) >= 0 {
+			comment = bytes.TrimRight(comment, "\r\n")
+			switch {
+			case othersMarks.Match(comment):
+				return off
+			case up < 0 && bareUp.Match(comment):
+				up = off
+			case down < 0 && bareDown.Match(comment):
+				down = off
+			}
+		}
+		off += len(line)
 	}
-	if at := bareDown.FindIndex(text); at != nil && bareUp.Match(text) {
-		return at[0]
+	if up >= 0 && down >= 0 {
+		return min(up, down)
 	}
 	return -1
 }
