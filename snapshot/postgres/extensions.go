@@ -121,7 +121,7 @@ func (s *Server) remedy(extensions []string) string {
 	install := false
 	for _, e := range extensions {
 		if f, why := flavourOf(e); f != "" {
-			parts = append(parts, fmt.Sprintf("the extension %s (%s of %s, which no other server has: dump without what needs it, --exclude-extension or --exclude-schema)", e, why, f))
+			parts = append(parts, fmt.Sprintf("the extension %s (%s; only %s has it: dump without what needs it, by --exclude-schema or --exclude-table)", e, why, f))
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("the extension %s (package %s)", e, s.packageOf(e)))

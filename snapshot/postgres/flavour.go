@@ -1,12 +1,18 @@
 package postgres
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // flavour is one managed PostgreSQL: what its dumps hold that no other server
 // has. Everything else of such a dump is plain PostgreSQL and is restored: the
 // provider's roles as roles that may do nothing, its schemas (Supabase's auth and
 // storage), its event triggers, its grants.
 type flavour struct {
 	name string
-	// roles that the provider makes; to name a flavour by.
+	// roles that only this provider makes, by which its dumps are known.
 	roles []string
 	// extensions that are only there, and what for.
 	extensions map[string]string
@@ -17,14 +23,13 @@ type flavour struct {
 func flavours() []flavour {
 	return []flavour{
 		{
-			name:  "Amazon Aurora",
-			roles: []string{"rds_superuser", "rdsadmin"}, // as RDS
+			name: "Amazon Aurora", // with the roles of RDS
 			extensions: map[string]string{
 				"apg_plan_mgmt": "query plan management", "aurora_stat_utils": "statistics of its storage", "aws_ml": "calls of SageMaker and Comprehend",
 			},
 		},
 		{
-			name:  "Amazon RDS",
+			name:  "Amazon RDS or Aurora",
 			roles: []string{"rds_superuser", "rdsadmin", "rds_replication", "rds_iam", "rds_password", "rds_ad", "rds_reserved", "rdstopmgr"},
 			extensions: map[string]string{
 				"aws_commons": "what its other extensions share", "aws_s3": "files in S3", "aws_lambda": "calls of Lambda",
@@ -48,7 +53,7 @@ func flavours() []flavour {
 		{
 			name: "Supabase",
 			roles: []string{"supabase_admin", "supabase_auth_admin", "supabase_storage_admin", "supabase_replication_admin", "supabase_read_only_user",
-				"supabase_realtime_admin", "supabase_functions_admin", "supabase_etl_admin", "supabase_superuser", "anon", "authenticated", "service_role", "authenticator", "dashboard_user", "pgbouncer"},
+				"supabase_realtime_admin", "supabase_functions_admin", "supabase_etl_admin", "supabase_superuser"},
 			extensions: map[string]string{
 				"pg_graphql": "its GraphQL interface", "supabase_vault": "its vault", "pgsodium": "the keys of its vault", "pg_net": "its calls of HTTP from SQL",
 				"wrappers": "its foreign-data wrappers", "supautils": "what its roles may do", "pgjwt": "its tokens",
@@ -61,7 +66,7 @@ func flavours() []flavour {
 			},
 		},
 		{
-			name: "Azure Database", roles: []string{"azure_pg_admin", "azuresu", "azure_superuser", "replication"},
+			name: "Azure Database", roles: []string{"azure_pg_admin", "azuresu", "azure_superuser"},
 			extensions: map[string]string{
 				"azure": "looking into the server", "pgaadauth": "signing in with Entra ID", "pg_azure_storage": "files in Blob Storage",
 				"azure_storage": "files in Blob Storage", "azure_ai": "calls of Azure AI", "azure_local_ai": "models in the server", "pg_diskann": "its vector index",
@@ -78,4 +83,19 @@ func flavourOf(extension string) (name, why string) {
 		}
 	}
 	return "", ""
+}
+
+// tellFlavour says of a provider's roles that they are plain ones here.
+func (r *restore) tellFlavour() {
+	for _, f := range flavours() {
+		var there []string
+		for _, role := range f.roles {
+			if slices.Contains(r.roles, role) {
+				there = append(there, role)
+			}
+		}
+		if len(there) > 0 {
+			r.skip(fmt.Sprintf("what %s lets the roles %s do: they are plain roles here", f.name, strings.Join(there, ", ")))
+		}
+	}
 }

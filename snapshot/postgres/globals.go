@@ -123,6 +123,7 @@ func (r *restore) role(ctx context.Context, c *pgx.Conn, name, attributes string
 	if name == r.s.target.User || name == r.s.owner {
 		return nil // this server's own administrator
 	}
+	r.roles = appendNew(r.roles, name)
 	more, err := r.s.createRoles(ctx, c, []string{name})
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func leftLabel(on, provider string) string {
 
 func leftExtension(name string) string {
 	if f, why := flavourOf(name); f != "" {
-		return fmt.Sprintf("extension %s: only %s has it (%s)", name, f, why)
+		return fmt.Sprintf("extension %s (%s): only %s has it", name, why, f)
 	}
 	return "extension " + name + ": not on this server"
 }
@@ -116,7 +116,7 @@ func (r *restore) forgiven(message, sql string) (reason string, ok bool) {
 		return fmt.Sprintf("setting %s of the database: not for this server's version or build", m[1]), true
 	}
 	if m := privileges.FindStringSubmatch(sql); m != nil && notThere.MatchString(message) {
-		return fmt.Sprintf("privileges on %s: it is an extension's that is missing here, or of another version", oneLine(m[2], 90)), true
+		return fmt.Sprintf("privileges on %s: it is an extension's that is missing here, or of another version", oneLine(m[2], 200)), true
 	}
 	if m := noMethod.FindStringSubmatch(message); m != nil {
 		return fmt.Sprintf("%s: this server's build lacks %s, and compresses by pglz", brief(sql), m[1]), true

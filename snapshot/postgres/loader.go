@@ -51,6 +51,12 @@ func (r *restore) loading(ctx context.Context, f func(*loader) error) error {
 
 func psqlPath() map[string]string { return map[string]string{"search_path": `"$user", public`} }
 
+// unseen keeps the dump's event triggers from firing at what is made for the
+// gate's own sake, where the account may: they can write rows.
+func (l *loader) unseen(ctx context.Context) {
+	_, _ = l.c.Exec(ctx, "SET session_replication_role = replica")
+}
+
 // asAdmin runs f on a session that is the administrator's: this very one, or,
 // where the migrating role is on its own, another.
 func (l *loader) asAdmin(ctx context.Context, f func(c *pgx.Conn) error) (err error) {
@@ -91,6 +97,7 @@ const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
 var (
 	ownerTo         = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
 	schemaOwner     = regexp.MustCompile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
+	grantee         = regexp.MustCompile(`(?is)^(?:GRANT|REVOKE)\s.*\s(?:TO|FROM)\s+` + identPattern + `(?:\s+WITH\s+[A-Z ]+)?$`)
 	sessionRole     = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
 	storedStats     = regexp.MustCompile(`^SELECT \* FROM pg_catalog\.pg_restore_(relation|attribute|extended)_stats\(`)
 	wholeDatabase   = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
@@ -124,6 +131,9 @@ func (l *loader) run(ctx context.Context, sql string) error {
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
+	}
+	if m := grantee.FindStringSubmatch(sql); m != nil {
+		l.r.roles = appendNew(l.r.roles, unquote(m[1]))
 	}
 	if m := ownerTo.FindStringSubmatch(sql); m != nil {
 		return l.ownedBefore(ctx, sql, unquote(m[1]))
@@ -238,6 +248,7 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 }
 
 func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, err error) {
+	l.r.roles = appendNew(l.r.roles, name)
 	err = l.asAdmin(ctx, func(c *pgx.Conn) (err error) {
 		skipped, err = l.r.s.createRoles(ctx, c, []string{name})
 		return err
@@ -307,6 +318,7 @@ func (r *restore) lacks(extension string) {
 // migrating role, but whoever owned a schema may still make things in it, so
 // that a migration may hand them over.
 func (l *loader) ownedBefore(ctx context.Context, sql, owner string) error {
+	l.r.roles = appendNew(l.r.roles, owner)
 	if !l.r.hasRole(ctx, l.c, owner) {
 		return nil
 	}

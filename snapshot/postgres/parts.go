@@ -245,6 +245,7 @@ func (r *restore) archived(ctx context.Context, p *part) error {
 		return err
 	}
 	return r.loading(ctx, func(l *loader) error {
+		l.unseen(ctx)
 		for _, e := range a.Entries {
 			switch {
 			case e.Own == "", !r.hasRole(ctx, l.c, e.Own):
@@ -263,7 +264,21 @@ func (r *restore) archived(ctx context.Context, p *part) error {
 // forPgRestore: files that somebody has compressed afterwards are read by
 // pg_restore only if it was by gzip.
 func (p *part) forPgRestore() bool {
-	return p.dir == "" || p.src.Compression == "" || p.src.Compression == snapshot.Gzip || p.src.Compression == p.a.Compression
+	if p.dir == "" {
+		return true
+	}
+	list, err := os.ReadDir(p.dir)
+	return err == nil && !slices.ContainsFunc(list, func(e os.DirEntry) bool {
+		switch filepath.Ext(e.Name()) {
+		case ".xz", ".bz2":
+			return true
+		case ".lz4":
+			return p.a.Compression != "lz4"
+		case ".zst":
+			return p.a.Compression != "zstd"
+		}
+		return false
+	})
 }
 
 // unpacked gives the archive as a file or directory that can be sought in:

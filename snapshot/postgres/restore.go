@@ -74,6 +74,8 @@ type restore struct {
 	// owned the database, called its name in production: "" where unknown.
 	owners          []string
 	dbOwner, called string
+	// roles that the dump names.
+	roles []string
 	// settings of roles wait until everything is there.
 	settings []roleSetting
 	// known says of roles whether the server has them, where it is another's.
@@ -92,7 +94,8 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		return m, err
 	}
 	defer closeParts(parts)
-	roles := append(slices.Clone(r.opt.Roles), rolesOf(parts, !r.s.guest())...)
+	r.roles = rolesOf(parts, !r.s.guest())
+	roles := append(slices.Clone(r.opt.Roles), r.roles...)
 	if err := r.s.create(ctx, r.name, l, roles, &r.skipped); err != nil {
 		return m, fmt.Errorf("create database %s: %w", r.name, err)
 	}
@@ -156,6 +159,7 @@ func (r *restore) privileged(ctx context.Context, f func() error) error {
 // they must have been able to: a migration may hand over what it makes.
 func (r *restore) formerOwners(ctx context.Context) error {
 	return r.loading(ctx, func(l *loader) error {
+		l.unseen(ctx)
 		var there bool
 		err := l.c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')").Scan(&there)
 		if err != nil || !there {
@@ -177,6 +181,9 @@ func (r *restore) formerOwners(ctx context.Context) error {
 // all, and the schema that every database begins with.
 func (r *restore) adopt(ctx context.Context) error {
 	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
+		if _, err := c.Exec(ctx, "SET session_replication_role = replica"); err != nil { // no event trigger of the dump fires
+			return err
+		}
 		public := cmp.Or(r.s.has().publicOwner, r.s.owner)
 		_, err := c.Exec(ctx, `DO $$ DECLARE x record; BEGIN
 			IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
@@ -250,6 +257,7 @@ func size(n int64) string {
 // manifest counts what is there now. A dump without anything in it is no
 // snapshot.
 func (r *restore) manifest(ctx context.Context) (m snapshot.Manifest, err error) {
+	r.tellFlavour()
 	m.Skipped = r.skipped
 	var objects int64
 	err = r.s.on(ctx, r.name, func(c *pgx.Conn) error {

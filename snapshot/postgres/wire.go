@@ -24,6 +24,13 @@ func (r *restore) overWire(ctx context.Context, p *part) error {
 	w := newWire(a)
 	return r.loading(ctx, func(l *loader) error {
 		w.l = l
+		// What pg_restore sets for itself: bodies of functions may name what comes
+		// later, or is not there.
+		for _, set := range []string{"check_function_bodies = false", "xmloption = content", "client_min_messages = warning", "row_security = off"} {
+			if err := l.exec(ctx, "SET "+set); err != nil {
+				return err
+			}
+		}
 		// pg_restore's passes: everything in the order of the contents, the
 		// data where the first of it stands; then privileges; then what must
 		// not run before them.
