@@ -16,6 +16,7 @@ type cli struct {
 	AssertSafeDown   assertSafeDownCmd   `cmd:"" help:"Step: read down scripts for what destroys data."`
 	Destroy          destroyCmd          `cmd:"" help:"Step: remove an ephemeral database."`
 	Lint             lintCmd             `cmd:"" help:"Judge migrations by their files alone, for editors and hooks."`
+	Doctor           doctorCmd           `cmd:"" help:"Say what was found on this machine, and what that allows."`
 	Detect           detectCmd           `cmd:"" help:"Print the change's migrations as JSON, or how the layout was found."`
 	Report           reportCmd           `cmd:"" help:"Render a stored JSON report again."`
 	Explain          explainCmd          `cmd:"" help:"Explain a rule, or list them."`
@@ -91,6 +92,15 @@ type lintCmd struct {
 	config.Downs
 	config.Failing
 	config.Output
+}
+
+// doctorCmd looks at what check depends on.
+type doctorCmd struct {
+	config.Migrations
+	config.Server
+	config.Scratch
+	Online bool `source:"flag" help:"Ask also whether servers can be downloaded."`
+	JSON   bool `name:"json" source:"flag" help:"Print JSON."`
 }
 
 type destroyCmd struct {
