@@ -53,7 +53,7 @@ compared = go run ./testdata/support -by "$(1)" $(if $(UPDATE),-update) $(if $(C
 
 .PHONY: prepare
 prepare: ## install what the tests need, where this user may
-	@testdata/install.sh cc postgresql xz mydumper mysql mariadb
+	@testdata/install.sh cc postgresql bzip2 lz4 xz zstd mydumper mysql mariadb
 
 .PHONY: test
 test: prepare ## all tests

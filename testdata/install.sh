@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what tests and demonstration need and this machine lacks:
 #
-#   install.sh [cc] [postgresql] [xz] [mydumper] [mysql] [mariadb] [dbmate] [flyway]
+#   install.sh [cc] [postgresql] [bzip2] [lz4] [xz] [zstd] [mydumper] [mysql] [mariadb] [dbmate] [flyway]
 #
 #   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
 #   postgresql  server and client programs, as packages, without a cluster
-#   xz          to pack an archive as the repositories of prebuilt servers have it
+#   bzip2, lz4, xz, zstd
+#               to compress dumps, and an archive as the repositories of prebuilt servers have it
 #   mydumper    to restore what it dumps
 #   mysql       a server, the machine's own or one unpacked beside it from Debian
 #   mariadb     packages (mysql/servers.sh), which installs nothing
@@ -39,8 +40,10 @@ for want in "$@"; do
       have_cc || { packages+=(gcc libc6-dev); without+=("no C compiler: the grammar's wasm twin is tested, and cgo's is not"); } ;;
     postgresql)
       have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download them, each version once"); } ;;
-    xz)
-      command -v xz >/dev/null || { packages+=(xz-utils); without+=("no xz: downloading from a mirror is not tested"); } ;;
+    bzip2 | lz4 | xz | zstd)
+      package=$want
+      [ "$want" != xz ] || package=xz-utils
+      command -v "$want" >/dev/null || { packages+=("$package"); without+=("no $want: dumps that it has compressed are not tested"); } ;;
     mydumper)
       command -v mydumper >/dev/null || { packages+=(mydumper); without+=("no mydumper: restoring its dumps is not tested"); } ;;
     mysql | mariadb)
