@@ -165,7 +165,7 @@ func (r *restore) restoreParts(ctx context.Context, parts []*part) error {
 				}
 			}
 		}
-		r.src, r.part, r.replica = p.src, p, false
+		r.src, r.part, r.replica, r.vacuumed = p.src, p, false, nil
 		if err := r.restorePart(ctx, p); err != nil {
 			var said *pgconn.PgError
 			if errors.As(err, &said) && said.Code == "23503" && p.role == snapshot.RoleData && !r.replica {
@@ -290,6 +290,7 @@ func (r *restore) unpacked(ctx context.Context) (path string, remove func(), err
 	if r.src.Compression == "" && r.src.Member == "" {
 		return r.src.Path, func() {}, nil
 	}
+	r.track.stage("unpack")
 	in, err := r.src.Reader()
 	if err != nil {
 		return "", nil, err
@@ -306,15 +307,6 @@ func (r *restore) unpacked(ctx context.Context) (path string, remove func(), err
 		return "", nil, fmt.Errorf("unpack to %s: %w", out.Name(), err)
 	}
 	return out.Name(), remove, nil
-}
-
-// conninfo is what pg_restore connects with.
-func (r *restore) conninfo() string {
-	if !r.replica {
-		return r.name
-	}
-	value := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(r.name)
-	return "dbname='" + value + "' options='-c session_replication_role=replica'"
 }
 
 // rolesOf lists the roles that archives name.

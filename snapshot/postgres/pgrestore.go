@@ -28,8 +28,7 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 		return err
 	}
 	defer remove()
-	tools := r.s.target.Tools
-	path, unshare, err := tools.Share(ctx, file)
+	path, unshare, err := r.s.target.Tools.Share(ctx, file)
 	if err != nil {
 		return fmt.Errorf("give the snapshot to pg_restore: %w", err)
 	}
@@ -37,44 +36,25 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	stop := r.watch(ctx)
 	defer stop()
 
-	args := []string{
-		"--dbname=" + r.conninfo(), "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
-		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
-	}
-	if r.s.alone() {
-		args[2] = "--username=" + r.s.owner
-	}
-	var apart []archive.Entry
+	entries, apart := a.Entries, []archive.Entry(nil)
 	if r.s.guest() || reachesOut(a) {
-		var list string
-		list, apart = delicate(a, r.s.guest())
-		file, remove, err := written(list)
-		if err != nil {
-			return fmt.Errorf("tell pg_restore what to restore: %w", err)
-		}
-		defer remove()
-		shared, unshare, err := tools.Share(ctx, file)
-		if err != nil {
-			return fmt.Errorf("tell pg_restore what to restore: %w", err)
-		}
-		defer unshare()
-		args = append([]string{"--use-list=" + shared}, args...)
+		entries, apart = delicate(a, r.s.guest())
 	}
-	out := &tailBuffer{}
-	err = tools.Run(ctx, "pg_restore", args, nil, nil, out)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	text := out.String()
-	if strings.Contains(text, "unsupported version (") || strings.Contains(text, "this build does not support compression") || strings.Contains(text, "this installation does not support compression") {
-		return &cannotRead{text}
-	}
-	failures := parseRestoreErrors(text)
-	if err != nil && len(failures) == 0 {
-		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
-	}
-	if err := r.judge(ctx, failures); err != nil || len(apart) == 0 {
+	first, later := r.stages(entries)
+	r.track.stage(stageRows)
+	if err := r.runRestore(ctx, path, first, len(first) < len(a.Entries), r.setup()); err != nil {
 		return err
+	}
+	if len(later) > 0 {
+		if err := r.beforeChecks(ctx); err != nil {
+			return err
+		}
+		if err := r.runRestore(ctx, path, later, true, r.setup(checking...)); err != nil {
+			return err
+		}
+	}
+	if len(apart) == 0 {
+		return nil
 	}
 	return r.loading(ctx, func(l *loader) error {
 		w := newWire(a)
@@ -88,6 +68,54 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	})
 }
 
+// runRestore runs pg_restore once: on these entries, or on all there are.
+func (r *restore) runRestore(ctx context.Context, path string, entries []archive.Entry, some bool, conninfo string) error {
+	tools := r.s.target.Tools
+	args := []string{
+		"--dbname=" + conninfo, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
+		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
+	}
+	if r.s.alone() {
+		args[2] = "--username=" + r.s.owner
+	}
+	if some {
+		file, remove, err := written(useList(entries))
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer remove()
+		shared, unshare, err := tools.Share(ctx, file)
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer unshare()
+		args = append([]string{"--use-list=" + shared}, args...)
+	}
+	out := &tailBuffer{}
+	err := tools.Run(ctx, "pg_restore", args, nil, nil, out)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	text := out.String()
+	if strings.Contains(text, "unsupported version (") || strings.Contains(text, "this build does not support compression") || strings.Contains(text, "this installation does not support compression") {
+		return &cannotRead{text}
+	}
+	failures := parseRestoreErrors(text)
+	if err != nil && len(failures) == 0 {
+		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
+	}
+	return r.judge(ctx, failures)
+}
+
+// useList is what --use-list reads.
+func useList(entries []archive.Entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+	}
+	return b.String()
+}
+
 // reachesOut: what is restored could connect to another server, in whose stead
 // the loader steps in.
 func reachesOut(a *archive.Archive) bool {
@@ -95,28 +123,26 @@ func reachesOut(a *archive.Archive) bool {
 }
 
 // delicate takes out of an archive what could reach another server, and what a
-// server that somebody else runs may refuse, for want of a role or of a right. It
-// returns the list of the rest, as
-// --use-list reads it. Parallel jobs of pg_restore write their complaints into
-// each other's, and run all grants of an object or none.
-func delicate(a *archive.Archive, guest bool) (list string, apart []archive.Entry) {
-	var b strings.Builder
+// server that somebody else runs may refuse, for want of a role or of a right.
+// Parallel jobs of pg_restore write their complaints into each other's, and run
+// all grants of an object or none.
+func delicate(a *archive.Archive, guest bool) (rest, apart []archive.Entry) {
 	for _, e := range a.Entries {
 		about, _, _ := strings.Cut(e.Tag, " ")
 		switch {
 		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA":
 			apart = append(apart, e)
 		case !guest:
-			fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+			rest = append(rest, e)
 		case isACL(&e), isLate(&e) && e.Desc != "MATERIALIZED VIEW DATA", e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
 			e.Desc == "PUBLICATION TABLES IN SCHEMA", e.Desc == "USER MAPPING", e.Desc == "EXTENSION",
 			e.Desc == "COMMENT" && slices.Contains([]string{"POLICY", "PUBLICATION", "EXTENSION"}, about):
 			apart = append(apart, e)
 		default:
-			fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+			rest = append(rest, e)
 		}
 	}
-	return b.String(), apart
+	return rest, apart
 }
 
 // written makes a temporary file of a text.

@@ -21,6 +21,10 @@ type RestoreOptions struct {
 	// Progress is told of bytes done out of total, where total is of the
 	// snapshot's file or an estimate of the restored database. May be nil.
 	Progress func(done, total int64)
+	// Stage is told when a stage of the restore begins ("unpack", "rows",
+	// "indexes", "foreign keys", "statistics"), and returns what to call at its
+	// end. They come one after the other, and again. May be nil.
+	Stage func(name string) (end func())
 	// Roles are made beforehand besides those that the dump names.
 	Roles []string
 }
@@ -44,6 +48,8 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 	}
 	s.wanted = opt.Roles
 	r := &restore{s: s, src: src, name: name, own: own, opt: opt}
+	r.track.r = r
+	defer r.track.stage("")
 	m, err := r.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // whatever broke off because of it
@@ -80,6 +86,9 @@ type restore struct {
 	settings []roleSetting
 	// known says of roles whether the server has them, where it is another's.
 	known map[string]bool
+	// vacuumed are tables that nothing was written to since they were.
+	vacuumed map[uint32]bool
+	track    track
 }
 
 func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
@@ -107,7 +116,11 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		}
 	}()
 	if err := r.privileged(ctx, func() error {
-		if err := r.restoreParts(ctx, parts); err != nil {
+		r.track.stage(stageRows)
+		stop := r.track.watch(ctx)
+		err := r.restoreParts(ctx, parts)
+		stop()
+		if err != nil {
 			return err
 		}
 		if err := r.formerOwners(ctx); err != nil {
@@ -117,7 +130,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	}); err != nil {
 		return m, err
 	}
-	if err := r.s.vacuum(ctx, r.name); err != nil {
+	if err := r.lastVacuum(ctx); err != nil {
 		return m, fmt.Errorf("gather statistics: %w", err)
 	}
 	return r.manifest(ctx)
