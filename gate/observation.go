@@ -21,10 +21,13 @@ type Observation struct {
 	Base          string         `json:"base"`
 	Head          string         `json:"head"`
 	// Dirty: Head is the working tree, with changes that are not committed.
-	Dirty  bool         `json:"dirty,omitempty"`
-	Dir    string       `json:"dir"`
-	Layout string       `json:"layout"`
-	Files  []FileChange `json:"files"`
+	Dirty  bool   `json:"dirty,omitempty"`
+	Dir    string `json:"dir"`
+	Layout string `json:"layout"`
+	// OutOfOrder: the project lets its tool run versions below one that a
+	// database has.
+	OutOfOrder bool         `json:"out_of_order,omitempty"`
+	Files      []FileChange `json:"files"`
 	// Migrations pending in this change, in the order they were applied.
 	Migrations []Migration `json:"migrations"`
 	// Merged migrations (of the base ref), without their scripts.

@@ -86,6 +86,8 @@ type Change struct {
 	// snapshot must have it.
 	Ledger      migration.Ledger `json:"-"`
 	LedgerNamed bool             `json:"-"`
+	// OutOfOrder as in migration.Layout, by the head's files.
+	OutOfOrder bool `json:"out_of_order,omitempty"`
 	// Files that belong to migrations and differ, sorted by path. A down file
 	// that was added to a merged migration is "added" with Merged set: no
 	// content that anybody ran has changed, so it is not drift.
@@ -225,6 +227,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		return err
 	}
 	c.configured(headSet)
+	c.OutOfOrder = headSet.Layout.OutOfOrder
 	c.Skipped = headSet.Skipped
 	for _, err := range unrecognised(headSet, base, head, layout.Name) {
 		if !c.note(opt, err) {

@@ -207,6 +207,11 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 			changes = append(changes, gate.FileChange{Path: name, Status: "deleted", Merged: true, Version: before[name].m.Version, Repeatable: before[name].m.Repeatable})
 		}
 	}
+	beside, err := companions(headSet.Layout.Name, before, after, base, head)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, beside...)
 	slices.SortFunc(changes, func(a, b gate.FileChange) int { return strings.Compare(a.Path, b.Path) })
 	return changes, nil
 }

@@ -3,6 +3,7 @@ package changeset
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -127,14 +128,18 @@ func (r *repo) refuseHidden(dir, head string) error {
 	if head != "" {
 		return nil
 	}
-	entries, err := os.ReadDir(filepath.Join(r.top, filepath.FromSlash(dir)))
-	if err != nil {
-		return nil // deleted by this change, and empty before
-	}
-	for _, e := range entries {
-		if isSQL(e.Name()) {
-			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, e.Name())
+	top := filepath.Join(r.top, filepath.FromSlash(dir))
+	return filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // deleted by this change, and empty before; or not ours to read
 		}
-	}
-	return nil
+		if name := d.Name(); d.IsDir() && file != top && (strings.HasPrefix(name, ".") || name == "node_modules") {
+			return fs.SkipDir // nobody's migrations
+		}
+		if !d.IsDir() && isSQL(d.Name()) {
+			rel, _ := filepath.Rel(top, file)
+			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, filepath.ToSlash(rel))
+		}
+		return nil
+	})
 }

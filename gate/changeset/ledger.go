@@ -40,10 +40,16 @@ type Ledger struct {
 type kind interface {
 	// read takes in the table's rows, in any order.
 	read(l *Ledger, columns []string, rows [][]string) error
-	// has reports whether a migration was applied; text reads its up file.
-	has(l *Ledger, m migration.Migration, text func() ([]byte, error)) (bool, error)
+	// has reports whether a migration, of one side's files, was applied.
+	has(l *Ledger, m migration.Migration, of side) (bool, error)
 	// newest is the newest version applied, for people.
 	newest(l *Ledger) string
+}
+
+// side is where a migration's files are read, and how.
+type side struct {
+	fsys fs.FS
+	opt  migration.Options
 }
 
 func kindOf(name string) (kind, bool) {
@@ -62,7 +68,7 @@ type none struct{}
 func (none) read(l *Ledger, _ []string, _ [][]string) error {
 	return fmt.Errorf("read ledger %s: the layout keeps none", l.Table)
 }
-func (none) has(*Ledger, migration.Migration, func() ([]byte, error)) (bool, error) {
+func (none) has(*Ledger, migration.Migration, side) (bool, error) {
 	return false, nil
 }
 func (none) newest(*Ledger) string { return "" }
@@ -136,12 +142,12 @@ func Pending(c *Change, ledger *Ledger) (pending, catchUp, already []migration.M
 		addedOf = ownNewest{k, c}
 	}
 	for _, m := range c.Added {
-		has, err := addedOf.has(ledger, m, textOf(c.HeadFS, m))
+		has, err := addedOf.has(ledger, m, side{c.HeadFS, c.Parsing})
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		taken := !m.Repeatable && slices.ContainsFunc(c.Merged, func(o migration.Migration) bool { return !o.Baseline && o.Key() == m.Key() })
-		if has && !taken { // else the ledger speaks of the merged one
+		if has && !taken && !m.IsCallback() { // else the ledger speaks of the merged one
 			already = append(already, m)
 		} else {
 			pending = append(pending, m)
@@ -158,7 +164,7 @@ func Pending(c *Change, ledger *Ledger) (pending, catchUp, already []migration.M
 		case from != nil && !m.Repeatable && compareVersions(m.Version, from.Version) <= 0:
 			continue
 		}
-		has, err := k.has(ledger, m, textOf(c.MergedFS, m))
+		has, err := k.has(ledger, m, side{c.MergedFS, c.Parsing})
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -199,8 +205,4 @@ func standIn(merged []migration.Migration, l *Ledger) *migration.Migration {
 // migration, which the merged one must not undo.
 func superseded(m migration.Migration, already []migration.Migration) bool {
 	return m.Repeatable && slices.ContainsFunc(already, func(o migration.Migration) bool { return o.Repeatable && o.Key() == m.Key() })
-}
-
-func textOf(fsys fs.FS, m migration.Migration) func() ([]byte, error) {
-	return func() ([]byte, error) { return fs.ReadFile(fsys, m.Up.File) }
 }

@@ -1,10 +1,8 @@
 package changeset
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,14 +88,17 @@ func readHistory(l *Ledger, columns []string, rows [][]string) ([]historyRow, er
 	return history, nil
 }
 
-func (schemaHistory) has(l *Ledger, m migration.Migration, text func() ([]byte, error)) (bool, error) {
-	if m.Repeatable {
+func (schemaHistory) has(l *Ledger, m migration.Migration, of side) (bool, error) {
+	switch {
+	case m.IsCallback():
+		return len(l.Names) > 0, nil // it ran with each of them
+	case m.Repeatable:
 		sum, ran := l.Repeatables[description(m)]
 		if !ran {
 			return false, nil
 		}
-		content, err := text()
-		return err == nil && checksum(content) == sum, err
+		sums, err := migration.FlywayChecksums(of.fsys, m.Up.File, of.opt)
+		return slices.Contains(sums, sum), err
 	}
 	version := plainVersion(m.Version)
 	return l.Names[version] || l.Baseline != "" && compareVersions(version, l.Baseline) <= 0, nil
@@ -115,14 +116,6 @@ func description(m migration.Migration) string {
 		d = string(r[:197]) + "..."
 	}
 	return d
-}
-
-// checksum is Flyway's of a script: CRC-32 of its lines without their ends and
-// without a byte order mark, so that neither counts.
-func checksum(text []byte) int32 {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	text = bytes.ReplaceAll(text, []byte("\r"), nil)
-	return int32(crc32.ChecksumIEEE(bytes.ReplaceAll(text, []byte("\n"), nil)))
 }
 
 // plainVersion keeps a version's numbers: "1.2" for 01_2_0, as Flyway takes

@@ -26,7 +26,7 @@ func (newestOnly) read(l *Ledger, columns []string, rows [][]string) error {
 	return err
 }
 
-func (newestOnly) has(l *Ledger, m migration.Migration, _ func() ([]byte, error)) (bool, error) {
+func (newestOnly) has(l *Ledger, m migration.Migration, _ side) (bool, error) {
 	return m.Number <= l.Last, nil
 }
 
@@ -38,7 +38,7 @@ type ownNewest struct {
 	c *Change
 }
 
-func (o ownNewest) has(l *Ledger, m migration.Migration, _ func() ([]byte, error)) (bool, error) {
+func (o ownNewest) has(l *Ledger, m migration.Migration, _ side) (bool, error) {
 	own := slices.ContainsFunc(o.c.Added, func(a migration.Migration) bool { return a.Number == l.Last })
 	newest := int64(-1)
 	for _, merged := range o.c.Merged {

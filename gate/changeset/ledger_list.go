@@ -34,7 +34,7 @@ func (k rowEach) read(l *Ledger, columns []string, rows [][]string) error {
 	return nil
 }
 
-func (k rowEach) has(l *Ledger, m migration.Migration, _ func() ([]byte, error)) (bool, error) {
+func (k rowEach) has(l *Ledger, m migration.Migration, _ side) (bool, error) {
 	return l.Names[k.name(m)], nil
 }
 

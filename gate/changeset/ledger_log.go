@@ -46,7 +46,7 @@ func (eventLog) read(l *Ledger, columns []string, rows [][]string) error {
 	return nil
 }
 
-func (eventLog) has(l *Ledger, m migration.Migration, _ func() ([]byte, error)) (bool, error) {
+func (eventLog) has(l *Ledger, m migration.Migration, _ side) (bool, error) {
 	return l.Applied[m.Number], nil
 }
 

@@ -228,7 +228,7 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name 
 func static(change *changeset.Change) gate.Observation {
 	o := gate.Observation{
 		SchemaVersion: gate.ObservationVersion, Engine: gate.Engine{Name: string(change.Parsing.Dialect)}, Tier: gate.TierStatic,
-		Base: change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout,
+		Base: change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout, OutOfOrder: change.OutOfOrder,
 		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
 		Tables: map[string]gate.Table{},
 	}

@@ -32,7 +32,7 @@ func (t flyway) layout() Layout {
 	if c.schema != "" {
 		table = c.schema + "." + table
 	}
-	return Layout{Name: "flyway", Ledger: Ledger{Table: table, Kind: "flyway"}}
+	return Layout{Name: "flyway", Ledger: Ledger{Table: table, Kind: "flyway"}, OutOfOrder: c.outOfOrder}
 }
 
 // configFiles are where a project may say how its directory is read.
@@ -120,7 +120,23 @@ func (t flyway) parse(in input) (up, down *Script, err error) {
 		}
 	}
 	s.Statements = r.p.done()
+	t.caveat(s)
 	return up, down, nil
+}
+
+// caveat: Flyway's lock on its history is a transaction with a snapshot by
+// default, which CREATE INDEX CONCURRENTLY waits to end, and Flyway for that.
+func (t flyway) caveat(s *Script) {
+	if s.Wrapped || !t.config().locks {
+		return
+	}
+	for _, st := range s.Statements {
+		if st.Facts.Concurrently && st.Facts.Kind == "CREATE INDEX" {
+			s.Caveat = fmt.Sprintf("Flyway waits for ever at %s in line %d, which waits for the transaction in which Flyway keeps its own lock", st.Facts.Kind, st.Line)
+			s.Remedy = "set flyway.postgresql.transactional.lock=false"
+			return
+		}
+	}
 }
 
 // flywayReader gathers the statements that Flyway sends for a script.
@@ -185,6 +201,9 @@ func (r *flywayReader) script(in input) (wrapped bool, err error) {
 func (r *flywayReader) chunk(src *source, ch flywayChunk) error {
 	if ch.endless {
 		return src.errorAt(ch.at, `the data of COPY … FROM stdin is not ended by a line with only \., and Flyway would look for it for ever`, `end it with \.`)
+	}
+	if ch.open {
+		return src.errorAt(ch.at, "Flyway finds no end of the body that BEGIN ATOMIC opens here or before, and refuses the script (it miscounts a CASE within a CASE)", "close it, or write the body as a string: AS $$ … $$")
 	}
 	first := len(r.p.statements)
 	if err := r.p.batch(src.part(ch.start, ch.end), r.batch); err != nil {

@@ -127,6 +127,12 @@ var flywayWhen = map[string]string{
 
 const flywayRepeatable = "~3"
 
+// IsCallback: it is no migration of its own but what runs whenever the tool
+// migrates (Flyway's beforeMigrate, afterMigrate and others); no ledger has it.
+func (m Migration) IsCallback() bool {
+	return m.Repeatable && m.Order != "" && !strings.HasPrefix(m.Order, flywayRepeatable)
+}
+
 // flywayRefused are callbacks that run with a migration in ways that cannot be
 // had by running scripts.
 var flywayRefused = []string{"beforeEachMigrateStatement", "afterEachMigrateStatement", "beforeConnect", "afterConnect", "createSchema", "beforeCreateSchema"}

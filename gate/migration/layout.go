@@ -21,6 +21,9 @@ type Layout struct {
 	Name string
 	// Ledger is the tool's history table.
 	Ledger Ledger
+	// OutOfOrder: the project lets the tool run versions below one that a
+	// database has, where it refuses them by itself (flyway.outOfOrder).
+	OutOfOrder bool
 }
 
 // Ledger describes a tool's history table, as data for whoever reads it.

@@ -9,8 +9,10 @@ type tool struct {
 	// late: what becomes of a migration whose version is lower than that of one
 	// that a database has.
 	late string
-	// runsLate: it runs all the same, only in another order than elsewhere.
+	// runsLate: it runs all the same, only in another order than elsewhere;
+	// allowed is the clause where the project has made its tool do so.
 	runsLate bool
+	allowed  string
 	// taken and twice: what becomes of one whose version a merged one has, or
 	// another one of the same change.
 	taken, twice string
@@ -93,6 +95,7 @@ func tools() map[string]tool {
 		},
 		"flyway": {
 			late:    "Flyway refuses to migrate a database that is at HIGHEST already (resolved migration not applied), unless flyway.outOfOrder is true",
+			allowed: "flyway.outOfOrder has Flyway run it there after HIGHEST, while new databases run it before: the two may come to differ",
 			taken:   "Flyway refuses to run at all with two migrations of one version",
 			twice:   "Flyway refuses to run at all with two migrations of one version",
 			edited:  "Flyway refuses to migrate databases that ran it (checksum mismatch), and new ones get another effect",
@@ -126,6 +129,9 @@ func (c *change) tool() tool {
 			outside:   "run it outside of one, in a migration of its own",
 			delimiter: "put the routine into a file of its own",
 		}
+	}
+	if c.OutOfOrder && t.allowed != "" {
+		t.late, t.runsLate = t.allowed, true
 	}
 	return t
 }
