@@ -39,7 +39,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	opt := a.changesetOptions(m)
 	change, err := changeset.Detect(ctx, opt)
 	if err == nil {
-		a.unseen = append(a.elsewhere(ctx, opt, change), skipped(change)...)
+		a.unseen = append(append(a.elsewhere(ctx, opt, change), skipped(change)...), caveats(change)...)
 	}
 	return change, err
 }
@@ -69,6 +69,17 @@ func skipped(change *changeset.Change) []gate.Unmeasured {
 		What: strings.Join(names, ", "), Why: "no SQL, and named by ignore:, so that the SQL around is tried without",
 		Remedy: "look for what it locks and destroys by reading it", Accepted: true,
 	}}
+}
+
+// caveats tell what the tool itself would do with a script that running it as
+// the tool does cannot show.
+func caveats(change *changeset.Change) (all []gate.Unmeasured) {
+	for _, m := range change.Added {
+		if m.Up.Caveat != "" {
+			all = append(all, gate.Unmeasured{What: "how " + change.Layout + " itself ends " + m.Up.File, Why: m.Up.Caveat, Remedy: m.Up.Remedy})
+		}
+	}
+	return all
 }
 
 // placeholders makes a map of NAME=VALUE; the option's pattern has checked that.

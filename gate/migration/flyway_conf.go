@@ -30,7 +30,10 @@ type flywayConfig struct {
 	user, database       string
 	encoding             string
 	mixed, inTransaction bool
-	outOfOrder           bool
+	// locks: a file says of much how Flyway is to be, and nothing against its
+	// lock in a transaction, which is its default.
+	locks      bool
+	outOfOrder bool
 }
 
 // flywayValue is a value, or what it would take to have it.
@@ -300,7 +303,13 @@ func (c *flywayConfig) apply(v *flywayValues) {
 	c.mixed = v.bool("mixed", false)
 	c.inTransaction = v.bool("executeInTransaction", true)
 	c.outOfOrder = v.bool("outOfOrder", false)
+	c.locks = v.bool("postgresql.transactional.lock", true)
 	c.encoding = v.text("encoding", "")
+	if v.getenv != nil {
+		if value, ok := v.getenv("FLYWAY_POSTGRESQL_TRANSACTIONAL_LOCK"); ok {
+			c.locks = !strings.EqualFold(value, "false")
+		}
+	}
 	c.user = v.optional("user")
 	if u, err := url.Parse(strings.TrimPrefix(v.optional("url"), "jdbc:")); err == nil && !strings.Contains(u.Path, "$") {
 		c.database = strings.Trim(u.Path, "/")

@@ -9,9 +9,9 @@ import (
 
 // flywayChunk is a statement as Flyway cuts it out of a script.
 type flywayChunk struct {
-	// start is its first byte, comments before it included; end is behind its
-	// last, and behind the terminator of COPY data.
-	start, end int
+	// start is its first byte, comments before it included; sqlEnd is behind its
+	// last, and end behind the data of COPY.
+	start, sqlEnd, end int
 	// at is the first byte that is no comment.
 	at int
 	// noBlock: Flyway takes it for one that cannot run in a transaction.
@@ -20,6 +20,8 @@ type flywayChunk struct {
 	copies bool
 	// endless: Flyway looks for the end of its data for ever.
 	endless bool
+	// open: Flyway refuses it, since a BEGIN ATOMIC is open to it at the end.
+	open bool
 }
 
 // What Flyway recognises by the words of a statement outside of parentheses
@@ -63,7 +65,7 @@ const (
 
 type flywayToken struct {
 	kind  flywayKind
-	text  string // of a word, upper case
+	text  string // of a word, upper case, or "@"
 	start int
 	depth int // of parentheses
 }
@@ -108,6 +110,7 @@ func (p *flywayParser) statement() (c flywayChunk, ok bool) {
 			if t.kind == flywayEnd && (c.at < 0 || strings.TrimSpace(p.s[c.start:c.end]) == "") {
 				return c, false
 			}
+			c.sqlEnd, c.open = c.end, len(p.blocks) > 0
 			if c.copies {
 				p.copyData(&c)
 			}
@@ -118,7 +121,7 @@ func (p *flywayParser) statement() (c flywayChunk, ok bool) {
 		if c.at < 0 && t.kind >= flywayWord {
 			c.at = t.start
 		}
-		if t.kind == flywayWord && t.depth == 0 && words <= flywayCutoff && !c.copies {
+		if t.text != "" && t.depth == 0 && words <= flywayCutoff && !c.copies {
 			simplified = strings.TrimPrefix(simplified+" "+t.text, " ")
 			c.copies = flywayCopy.MatchString(simplified)
 			c.noBlock = c.noBlock || flywayNoBlock.MatchString(simplified)
@@ -239,6 +242,9 @@ func (p *flywayParser) token() flywayToken {
 		}
 	default:
 		p.pos += size
+		if r == '@' {
+			t.text = "@"
+		}
 	}
 	t.depth = p.depth
 	return t

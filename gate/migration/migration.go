@@ -102,6 +102,10 @@ type Script struct {
 	// among Statements.
 	Before []string `json:"before,omitempty"`
 	Behind []string `json:"behind,omitempty"`
+	// Caveat is what the tool itself would do with the script that to run it as
+	// it says cannot show; a clause, and Remedy the way out.
+	Caveat string `json:"caveat,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 
 	Statements []Statement `json:"statements"`
 }
