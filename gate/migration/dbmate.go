@@ -59,17 +59,14 @@ func (t dbmate) claim(rel string, text []byte) (strength int, why string) {
 	return noClaim, ""
 }
 
-// dbmateBlock is one direction of one section: a range of the text that begins
-// with the annotation.
+// dbmateBlock is one direction: a range of the text that begins with the
+// annotation.
 type dbmateBlock struct {
 	start, end  int
 	transaction bool
 }
 
-// dbmateSection is a pair of blocks; since 2.30 a file may hold several.
-type dbmateSection struct{ up, down dbmateBlock }
-
-// dbmateMistake is a text that dbmate refuses; off is where.
+// dbmateMistake is a text that dbmate refuses, or fails at; off is where.
 type dbmateMistake struct {
 	off             int
 	message, remedy string
@@ -77,35 +74,32 @@ type dbmateMistake struct {
 
 const dbmateDocs = "see dbmate's documentation of migrations"
 
-func dbmateSections(text string) ([]dbmateSection, *dbmateMistake) {
-	ups := dbmateUp.FindAllStringIndex(text, -1)
+// dbmateBlocks finds the two blocks. dbmate's documentation has files of
+// several sections since 2.29, but it runs the second one and fails at
+// recording its version again (tried with 2.36), so that it never lasts.
+func dbmateBlocks(text string) (up, down dbmateBlock, mistake *dbmateMistake) {
+	ups := dbmateUp.FindAllStringIndex(text, 2)
+	fail := func(off int, message, remedy string) (dbmateBlock, dbmateBlock, *dbmateMistake) {
+		return up, down, &dbmateMistake{off, message, remedy}
+	}
 	if ups == nil {
-		return nil, &dbmateMistake{0, "the file has no line -- migrate:up", "put it before the first statement; " + dbmateDocs}
+		return fail(0, "the file has no line -- migrate:up", "put it before the first statement; "+dbmateDocs)
 	}
 	if off, ok := dbmateEarly(text[:ups[0][0]]); ok {
-		return nil, &dbmateMistake{off, "text stands before the line -- migrate:up, which dbmate refuses", "move it below"}
+		return fail(off, "text stands before the line -- migrate:up, which dbmate refuses", "move it below")
 	}
-	var sections []dbmateSection
-	for i, up := range ups {
-		end := len(text)
-		if i+1 < len(ups) {
-			end = ups[i+1][0]
-		}
-		downs := dbmateDown.FindAllStringIndex(text[up[0]:end], -1)
-		switch len(downs) {
-		case 0:
-			return nil, &dbmateMistake{up[0], "no -- migrate:down follows this -- migrate:up, without which dbmate refuses the file", "add the line -- migrate:down behind its statements; nothing need follow it"}
-		case 1:
-		default:
-			return nil, &dbmateMistake{up[0] + downs[1][0], "a second -- migrate:down", "keep one for each -- migrate:up"}
-		}
-		down := up[0] + downs[0][0]
-		sections = append(sections, dbmateSection{
-			up:   dbmateBlock{up[0], down, dbmateTransaction(text[up[0]:down])},
-			down: dbmateBlock{down, end, dbmateTransaction(text[down:end])},
-		})
+	from := ups[0][0] // a -- migrate:down before it is a comment like any other
+	downs := dbmateDown.FindAllStringIndex(text[from:], 2)
+	switch {
+	case len(ups) > 1:
+		return fail(ups[1][0], "a second -- migrate:up, whose section dbmate runs and then cannot record, since its version is taken", "make it a migration of its own")
+	case downs == nil:
+		return fail(from, "no -- migrate:down follows this -- migrate:up, without which dbmate refuses the file", "add the line -- migrate:down behind its statements; nothing need follow it")
+	case len(downs) > 1:
+		return fail(from+downs[1][0], "a second -- migrate:down, which dbmate refuses", "keep one")
 	}
-	return sections, nil
+	to := from + downs[0][0]
+	return dbmateBlock{from, to, dbmateTransaction(text[from:to])}, dbmateBlock{to, len(text), dbmateTransaction(text[to:])}, nil
 }
 
 // dbmateEarly finds a line that is neither blank nor a comment.
@@ -133,24 +127,15 @@ func dbmateTransaction(block string) bool {
 
 func (dbmate) outline(in input) (up, down *Script, err error) {
 	up = &Script{File: in.file, Direction: Up, Wrapped: true}
-	sections, mistake := dbmateSections(strings.TrimPrefix(string(in.text), bom))
+	upBlock, downBlock, mistake := dbmateBlocks(strings.TrimPrefix(string(in.text), bom))
 	if mistake != nil { // for parse to tell: one that is merged may rest
 		return up, nil, nil
 	}
-	up, down = dbmateScripts(in.file, sections)
-	return up, down, nil
+	up.Wrapped = upBlock.transaction
+	return up, &Script{File: in.file, Direction: Down, Wrapped: downBlock.transaction}, nil
 }
 
-// dbmateScripts lays the two scripts out. Sections run in transactions of their
-// own, one after the other, down as up. As each is one string, it is a
-// transaction anyway; only a single one needs BEGIN and COMMIT around it.
-func dbmateScripts(file string, sections []dbmateSection) (up, down *Script) {
-	one := len(sections) == 1
-	return &Script{File: file, Direction: Up, Wrapped: one && sections[0].up.transaction},
-		&Script{File: file, Direction: Down, Wrapped: one && sections[0].down.transaction}
-}
-
-func (dbmate) parse(in input) (up, down *Script, err error) {
+func (t dbmate) parse(in input) (up, down *Script, err error) {
 	src, err := newDialectSource(in.opt.Dialect, in.file, in.text)
 	if err != nil {
 		return nil, nil, err
@@ -158,53 +143,26 @@ func (dbmate) parse(in input) (up, down *Script, err error) {
 	if strings.HasPrefix(string(in.text), bom) {
 		return nil, nil, src.errorAt(0, "a byte order mark, with which dbmate takes the first line for no comment", "save the file as UTF-8 without one")
 	}
-	sections, mistake := dbmateSections(src.text)
+	upBlock, downBlock, mistake := dbmateBlocks(src.text)
 	if mistake != nil {
 		return nil, nil, src.errorAt(mistake.off, mistake.message, mistake.remedy)
 	}
-	up, down = dbmateScripts(in.file, sections)
-	for _, s := range []*Script{up, down} {
+	read := func(d Direction, b dbmateBlock) (*Script, error) {
 		p := newScriptReader(in.opt, false)
-		for i, section := range sections {
-			b := section.up
-			if s == down {
-				b = section.down
-			}
-			if err := p.batch(src.part(b.start, b.end), i); err != nil {
-				return nil, nil, err
-			}
+		if err := p.batch(src.part(b.start, b.end), 0); err != nil {
+			return nil, err
 		}
-		s.Statements = p.done()
+		s := &Script{File: in.file, Direction: d, Wrapped: b.transaction, Statements: p.done()}
 		standAlone(in.text, s.Statements)
-		if err := refuseCopy("dbmate", s.Statements); err != nil {
-			return nil, nil, err
-		}
-		if err := oneTransactionEach(s, sections); err != nil {
-			return nil, nil, err
-		}
+		return s, refuseCopy("dbmate", s.Statements)
+	}
+	if up, err = read(Up, upBlock); err != nil {
+		return nil, nil, err
+	}
+	if down, err = read(Down, downBlock); err != nil {
+		return nil, nil, err
 	}
 	return up, down, nil
-}
-
-// oneTransactionEach refuses what several sections cannot be told apart by: in
-// a transaction of dbmate's own these statements fail or mean something else
-// than in the string's.
-func oneTransactionEach(s *Script, sections []dbmateSection) error {
-	if len(sections) == 1 {
-		return nil
-	}
-	for _, st := range s.Statements {
-		b := sections[st.Batch].up
-		if s.Direction == Down {
-			b = sections[st.Batch].down
-		}
-		if f := st.Facts; b.transaction && (f.NoBlock || f.NeedsBlock || f.MayCommit || f.Control != "") {
-			return &InputError{File: s.File, Line: st.Line, Col: st.Column,
-				Message: f.Kind + " in a file of several -- migrate:up sections, which run in a transaction each",
-				Remedy:  "give it a file of its own, with transaction:false if it refuses a transaction"}
-		}
-	}
-	return nil
 }
 
 // refuseCopy: the drivers of these tools cannot send COPY's data.

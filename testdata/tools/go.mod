@@ -3,6 +3,7 @@ module github.com/migration-gate/migration-gate/testdata/tools
 go 1.26.0
 
 require (
+	github.com/amacneil/dbmate/v2 v2.30.0
 	github.com/golang-migrate/migrate/v4 v4.20.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/lib/pq v1.12.3

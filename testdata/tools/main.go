@@ -4,6 +4,7 @@
 //	tools TOOL up URL DIR        apply what is new
 //	tools TOOL down URL DIR      take the last one back
 //	tools TOOL pending URL DIR   list what up would apply, a file a line
+//	tools TOOL parse             read texts from standard input, as parse says
 //
 // It is a module of its own, so that the tools and their drivers stay out of
 // the main one. dbmate is not among them: it comes as a program from npm; nor
@@ -39,6 +40,9 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) == 2 && args[1] == "parse" {
+		return parse(args[0], os.Stdin, os.Stdout)
+	}
 	if len(args) != 4 {
 		return errors.New("usage: tools TOOL up|down|pending URL DIR")
 	}
