@@ -18,20 +18,20 @@ func versionOrder(c *change) []gate.Finding {
 	tool := c.tool()
 	var highest gate.MergedMigration
 	merged := map[string]gate.MergedMigration{}
-	top := ""
+	top := "" // the highest number given out
 	for _, m := range c.Merged {
 		if m.Repeatable || m.Baseline {
 			continue // the one has no version, the other shares one
 		}
 		merged[m.Key()] = m
 		if highest.File == "" || m.Key() > highest.Key() {
-			highest, top = m, m.Version
+			highest, top = m, numberOf(m.Version)
 		}
 	}
 	key := highest.Key()
 	for _, m := range c.Migrations {
 		if !m.Repeatable && (top == "" || m.Key() > key) {
-			key, top = m.Key(), m.Version
+			key, top = m.Key(), numberOf(m.Version)
 		}
 	}
 	seen := map[string]gate.Migration{}
@@ -94,6 +94,14 @@ func spelling(a, b string) string {
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
+// numberOf is what a version begins with where it is a whole name (sql-migrate).
+func numberOf(version string) string {
+	if strings.Trim(version, "0123456789._") == "" {
+		return version
+	}
+	return version[:len(version)-len(strings.TrimLeft(version, "0123456789"))]
+}
+
 // isTime: versions are points in time: 20240131, 202401311200, Unix seconds.
 func isTime(version string) bool {
 	if !isDigits(version) {
@@ -123,21 +131,25 @@ func pad(digits string, width int) string {
 // renumber is the rename that mends it. Where versions are points in time the
 // reader has the clock.
 func renumber(m gate.Migration, version, last string) string {
+	old := numberOf(m.Version)
 	switch {
-	case isTime(m.Version):
+	case isTime(old):
 		return "rename its files to a version of the present moment"
-	case version == "" || m.Version == "":
+	case version == "" || old == "":
 		return "rename it, so that its name comes after " + path.Base(last)
-	case isDigits(m.Version) && isDigits(version): // as wide as the others of its change
-		version = pad(strings.TrimLeft(version, "0"), len(m.Version))
+	case isDigits(old) && isDigits(version): // as wide as it was
+		version = pad(strings.TrimLeft(version, "0"), len(old))
 	}
 	files := []string{m.Up.File}
 	if m.Down != nil && m.Down.File != m.Up.File {
 		files = append(files, m.Down.File)
 	}
 	var moves []string
-	for _, old := range files {
-		from, to, ok := reversion(old, m.Version, version)
+	for _, file := range files {
+		from, to, ok := reversion(file, old, version)
+		if !ok { // Flyway takes either for a dot
+			from, to, ok = reversion(file, strings.ReplaceAll(old, ".", "_"), strings.ReplaceAll(version, ".", "_"))
+		}
 		if !ok {
 			return "rename its files to version " + version
 		}
