@@ -121,4 +121,6 @@ type Report struct {
 type Phase struct {
 	Name string  `json:"name"` // "restore", "clone", "apply", "reverse", …
 	MS   float64 `json:"ms"`
+	// Parts of it, one after the other, where it is known what it was at.
+	Parts []Phase `json:"parts,omitempty"`
 }

@@ -36,6 +36,7 @@ type restoreOptions struct {
 	jobs     int
 	roles    []string
 	progress func(done, total int64)
+	stage    func(name string) (end func())
 }
 
 // baseline is the restored snapshot on a server.

@@ -36,7 +36,7 @@ func (s *postgresServer) version() string {
 }
 
 func (s *postgresServer) restore(ctx context.Context, src snapshot.Source, name string, opt restoreOptions) (baseline, snapshot.Manifest, error) {
-	b, m, err := s.Restore(ctx, src, name, postgres.RestoreOptions{Jobs: opt.jobs, Roles: opt.roles, Progress: opt.progress})
+	b, m, err := s.Restore(ctx, src, name, postgres.RestoreOptions{Jobs: opt.jobs, Roles: opt.roles, Progress: opt.progress, Stage: opt.stage})
 	if err != nil {
 		return nil, m, err
 	}

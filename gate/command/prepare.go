@@ -157,7 +157,7 @@ func suits(src snapshot.Source, engine string) error {
 func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, name string, opt restoreOptions) (err error) {
 	p, end := a.tracked(ctx, "restore")
 	defer end()
-	opt.progress = p.bytes
+	opt.progress, opt.stage = p.bytes, p.Part
 	g.facts = &gate.SnapshotFacts{Source: src}
 	g.facts.Path = shownPath(top, src.Path)
 	g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt)
