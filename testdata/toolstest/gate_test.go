@@ -29,7 +29,7 @@ import (
 )
 
 // layouts are all that there are, and how plain files are run by psql.
-var layouts = []string{"golang-migrate", "goose", "dbmate", "sql-migrate", "plain"}
+var layouts = []string{"golang-migrate", "goose", "dbmate", "flyway", "sql-migrate", "plain"}
 
 // bench is a layout's tool, a server for it, and a place for files.
 type bench struct {
@@ -331,7 +331,7 @@ var failing = []step{
 // TestHalfApplied: a snapshot of a database in which the tool stopped half way,
 // and says so, is refused with what mends it.
 func TestHalfApplied(t *testing.T) {
-	for layout, mend := range map[string]string{"golang-migrate": "migrate force"} {
+	for layout, mend := range map[string]string{"golang-migrate": "migrate force", "flyway": "flyway repair"} {
 		t.Run(layout, func(t *testing.T) {
 			b := newBench(t, layout)
 			steps := append(history[:1:1], failing[1])
@@ -352,7 +352,7 @@ func TestHalfApplied(t *testing.T) {
 // the finding says.
 func TestOutOfOrder(t *testing.T) {
 	for layout, want := range map[string]struct{ runs, refuses bool }{
-		"golang-migrate": {}, "goose": {refuses: true}, "dbmate": {runs: true}, "sql-migrate": {runs: true},
+		"golang-migrate": {}, "goose": {refuses: true}, "dbmate": {runs: true}, "sql-migrate": {runs: true}, "flyway": {refuses: true},
 	} {
 		t.Run(layout, func(t *testing.T) {
 			b, ctx := newBench(t, layout), t.Context()

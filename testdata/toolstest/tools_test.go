@@ -46,6 +46,8 @@ func toolOf(t *testing.T, layout string, server *snapshot.Target) tool {
 			snapshottest.Missing(t, "dbmate: its layout is not held against the tool itself", "testdata/install.sh dbmate, where there is npm")
 		}
 		return dbmate{server, bin}
+	case "flyway":
+		return flywayTool(t, server)
 	case "plain":
 		return &psql{server: server, ran: map[string]bool{}}
 	}
