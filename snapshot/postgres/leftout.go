@@ -143,6 +143,14 @@ func (r *restore) forgiven(message, sql string) (reason string, ok bool) {
 	return "", false
 }
 
+// opensServer is a grant on functions of the server that read and write its
+// files: the migrating role is a member of every role, and must not get at them.
+var opensServer = regexp.MustCompile(`(?is)^GRANT\s[^;]*?\sON\s+(?:FUNCTION|ROUTINE|PROCEDURE)\s+(?:pg_catalog\.)?(pg_read_\w*file|pg_ls_\w+|pg_stat_file|lo_import|lo_export|pg_file_\w+|pg_logdir_ls)\b`)
+
+func leftGrant(function string) string {
+	return "privileges on the function " + function + ": that leads out of the database"
+}
+
 // missing names what a stand-in can be made for, when a statement failed for
 // want of it: "" where none can.
 func (l *loader) missing(message, sql string) string {

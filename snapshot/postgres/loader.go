@@ -132,6 +132,10 @@ func (l *loader) run(ctx context.Context, sql string) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
+	if m := opensServer.FindStringSubmatch(sql); m != nil {
+		l.skip(leftGrant(m[1]))
+		return nil
+	}
 	if m := grantee.FindStringSubmatch(sql); m != nil {
 		l.r.roles = appendNew(l.r.roles, unquote(m[1]))
 	}

@@ -116,10 +116,17 @@ func useList(entries []archive.Entry) string {
 	return b.String()
 }
 
+// grantsServer: privileges on functions that reach the server's files.
+func grantsServer(e *archive.Entry) bool {
+	return e.Desc == "ACL" && e.Namespace == "pg_catalog" && strings.HasPrefix(e.Tag, "FUNCTION ")
+}
+
 // reachesOut: what is restored could connect to another server, in whose stead
 // the loader steps in.
 func reachesOut(a *archive.Archive) bool {
-	return slices.ContainsFunc(a.Entries, func(e archive.Entry) bool { return e.Desc == "FOREIGN TABLE" || e.Desc == "USER MAPPING" })
+	return slices.ContainsFunc(a.Entries, func(e archive.Entry) bool {
+		return e.Desc == "FOREIGN TABLE" || e.Desc == "USER MAPPING" || grantsServer(&e)
+	})
 }
 
 // delicate takes out of an archive what could reach another server, and what a
@@ -130,7 +137,7 @@ func delicate(a *archive.Archive, guest bool) (rest, apart []archive.Entry) {
 	for _, e := range a.Entries {
 		about, _, _ := strings.Cut(e.Tag, " ")
 		switch {
-		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA":
+		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA", grantsServer(&e):
 			apart = append(apart, e)
 		case !guest:
 			rest = append(rest, e)

@@ -18,6 +18,8 @@ CREATE SCHEMA shop AUTHORIZATION shop_owner;
 CREATE SCHEMA ext;
 CREATE EXTENSION pgcrypto WITH SCHEMA ext;
 GRANT EXECUTE ON FUNCTION ext.gen_random_bytes(int) TO shop_reader;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO shop_reader;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_reload_conf() TO shop_reader;
 CREATE EXTENSION btree_gist;
 CREATE EXTENSION postgres_fdw;
 
