@@ -144,7 +144,7 @@ func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 
 // gatherer is a tool for which a file's part hangs on the others' names.
 type gatherer interface {
-	gather([]entry) (known []entry, unrecognised []string)
+	gather([]entry) (known []entry, unrecognised []string, err error)
 }
 
 // surveyor is a tool that runs some files of a directory around others.
@@ -191,7 +191,11 @@ func scanDir(fsys fs.FS, dir string, t tool, opt Options, set *Set) (known []ent
 		}
 	}
 	if g, ok := t.(gatherer); ok {
-		known, set.Unrecognised = g.gather(known)
+		var strange []string
+		if known, strange, err = g.gather(known); err != nil {
+			return nil, err
+		}
+		set.Unrecognised = append(set.Unrecognised, strange...)
 	}
 	return known, nil
 }

@@ -82,8 +82,8 @@ func naturalOrder(stem string) string {
 // gather settles what a name alone does not tell. Where one name of a directory
 // begins with a number, those that do not are no migrations: a schema's dump,
 // seeds. And a name that ends in _down is a reversal where the directory has
-// such pairs, else a name.
-func (plain) gather(entries []entry) (known []entry, unrecognised []string) {
+// such pairs, else a name; one of its own among pairs could be either.
+func (plain) gather(entries []entry) (known []entry, unrecognised []string, err error) {
 	numbered, pairs, ups, downs := false, false, map[string]bool{}, map[string]bool{}
 	for _, e := range entries {
 		stem, d, _ := plainStem(e.rel)
@@ -100,17 +100,19 @@ func (plain) gather(entries []entry) (known []entry, unrecognised []string) {
 	}
 	for _, e := range entries {
 		stem, d, sure := plainStem(e.rel)
-		if !sure && (d == Down && !ups[stem] && !pairs || d == Up && !downs[stem]) {
-			stem = e.rel[:len(e.rel)-len(".sql")]
-			e.fileName = plainName(stem, Up)
-		}
-		if numbered && !plainVersion.MatchString(e.rel) {
+		switch {
+		case numbered && !plainVersion.MatchString(e.rel):
 			unrecognised = append(unrecognised, e.file)
 			continue
+		case !sure && d == Down && !ups[stem] && pairs:
+			return nil, nil, &InputError{File: e.file, Message: "named as other files here that reverse one, and nothing is there that it would reverse",
+				Remedy: "name its last word otherwise if it is a migration, or list it under ignore: in the configuration"}
+		case !sure && (d == Down && !ups[stem] || d == Up && !downs[stem]):
+			e.fileName = plainName(e.rel[:len(e.rel)-len(".sql")], Up)
 		}
 		known = append(known, e)
 	}
-	return known, unrecognised
+	return known, unrecognised, nil
 }
 
 func (plain) bothInOne() bool { return false }
@@ -122,7 +124,7 @@ func (plain) foreign(rel string) string {
 	switch ext := path.Ext(rel); ext {
 	case ".go", ".py", ".rb", ".js", ".ts", ".sh", ".java", ".kt", ".rs", ".php", ".pl":
 		if plainVersion.MatchString(rel) && !strings.HasSuffix(rel, "_test.go") && !strings.Contains(rel, "/") {
-			return fmt.Sprintf("a migration in %s, which only the project's own program can run", strings.TrimPrefix(ext, "."))
+			return fmt.Sprintf("a migration that is no SQL (%s), which only the project's own program can run", ext)
 		}
 	}
 	return ""
