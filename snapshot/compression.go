@@ -53,20 +53,26 @@ func decompress(kind string, r io.Reader) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, cutOff(kind, err)
 	}
-	return &decompressed{d, kind}, nil
+	return &decompressed{ReadCloser: d, kind: kind}, nil
 }
 
+// decompressed stays at its end: after an error, some decompressors would say
+// that all is well.
 type decompressed struct {
 	io.ReadCloser
 	kind string
+	err  error
 }
 
 func (d *decompressed) Read(p []byte) (int, error) {
-	n, err := d.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		err = cutOff(d.kind, err)
+	if d.err != nil {
+		return 0, d.err
 	}
-	return n, err
+	n, err := d.ReadCloser.Read(p)
+	if d.err = err; err != nil && err != io.EOF {
+		d.err = cutOff(d.kind, err)
+	}
+	return n, d.err
 }
 
 func decompressor(kind string, r io.Reader) (io.ReadCloser, error) {

@@ -8,7 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
 )
+
+// magics are what dumps begin with: who has less was cut off.
+var magics = []string{archive.Magic, "--\n" + string(pgDump), "--\n" + string(pgAll), "-- MySQL dump", "/*M!999999", "BZh", "\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", "\xfd7zXZ\x00"}
 
 // foreign names what a file is that is neither an archive nor SQL.
 func foreign(head []byte) error {
@@ -18,6 +23,14 @@ func foreign(head []byte) error {
 	}
 	encrypted := func(name, tool string) error {
 		return fmt.Errorf("is encrypted with %s; decrypt it first: %s", name, tool)
+	}
+	for _, magic := range magics {
+		if len(head) < len(magic) && strings.HasPrefix(magic, string(head)) {
+			return archive.ErrTruncated
+		}
+	}
+	if len(head) < 10 && has("BZh") {
+		return archive.ErrTruncated
 	}
 	switch {
 	case has("PK\x03\x04"):

@@ -143,7 +143,7 @@ type found struct {
 
 // detect tells what a stream of stored bytes is, and reads it to its end.
 func (s *Source) detect(raw io.Reader) ([]found, error) {
-	outer := bufio.NewReaderSize(raw, 1<<20)
+	outer := bufio.NewReaderSize(raw, 256<<10)
 	head, _ := outer.Peek(512)
 	in := io.Reader(outer)
 	if s.Compression = compression(head); s.Compression != "" {
@@ -155,7 +155,7 @@ func (s *Source) detect(raw io.Reader) ([]found, error) {
 		in = d
 	}
 	counted := &countReader{r: in}
-	inner := bufio.NewReaderSize(counted, 1<<20)
+	inner := bufio.NewReaderSize(counted, 256<<10)
 	head, err := inner.Peek(512)
 	if err != nil && err != io.EOF {
 		return nil, err
@@ -164,11 +164,12 @@ func (s *Source) detect(raw io.Reader) ([]found, error) {
 		return nil, errors.New("is empty inside its compression; the dump that should have written it failed")
 	}
 	list, err := s.content(head, inner)
-	if err != nil {
-		return nil, err
+	// To the end of the compressed stream: its checksum stands there. Where that
+	// is wrong, nothing is what the content seemed to be.
+	if _, broken := io.Copy(io.Discard, inner); broken != nil {
+		err = broken
 	}
-	// To the end of the compressed stream: its checksum stands there.
-	if _, err := io.Copy(io.Discard, inner); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if len(list) == 1 && list[0].Unpacked == 0 {
@@ -233,7 +234,10 @@ func (s *Source) fromArchive(a *archive.Archive) error {
 }
 
 func (s *Source) readPlain(r *bufio.Reader) (holds, error) {
-	head, _ := r.Peek(64 << 10)
+	head, err := r.Peek(64 << 10)
+	if err != nil && err != io.EOF {
+		return holds{}, err
+	}
 	o := originOf(head)
 	s.Engine, s.ServerVersion, s.DumpVersion = o.engine, o.server, o.tool
 	scan := &scanner{}

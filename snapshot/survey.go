@@ -55,7 +55,7 @@ func (v *survey) file(name string, src Source, r io.Reader) error {
 		known = isRestoreSQL(br)
 	}
 	if known {
-		err := v.ofFolder(path.Dir(name), ofADump, br)
+		err := v.ofFolder(path.Dir(name), ofADump, suffixes[path.Ext(base)], br)
 		v.folder(path.Dir(name)).size += counted.n
 		return err
 	}
@@ -95,8 +95,9 @@ func (v *survey) folder(name string) *folder {
 	return f
 }
 
-// ofFolder looks at a file that pg_dump writes into a folder.
-func (v *survey) ofFolder(dir, name string, br *bufio.Reader) error {
+// ofFolder looks at a file that pg_dump writes into a folder, by its name without
+// the suffix of a compression.
+func (v *survey) ofFolder(dir, name, suffix string, br *bufio.Reader) error {
 	f := v.folder(dir)
 	head, err := br.Peek(512)
 	if err != nil && err != io.EOF {
@@ -110,7 +111,9 @@ func (v *survey) ofFolder(dir, name string, br *bufio.Reader) error {
 		}
 		defer d.Close()
 		in, f.compression = d, kind
-	} else if f.compression == "" && len(head) == 0 && name == archive.Contents {
+	} else if suffix != "" {
+		return fmt.Errorf("is no file of %s, as its name says: %w", suffix, archive.ErrTruncated)
+	} else if len(head) == 0 && name == archive.Contents {
 		return errors.New("is empty; the dump that should have written it failed")
 	}
 	switch {
