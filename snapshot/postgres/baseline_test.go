@@ -47,6 +47,19 @@ func TestCloneWaitsForReaders(t *testing.T) {
 	clone(t, s, b)
 }
 
+// An index on a function that names things without their schema, as PostgreSQL
+// before 17 makes it, is no reason not to have a baseline.
+func TestSealToleratesFunctionsOfASearchPath(t *testing.T) {
+	s := connect(t, "15")
+	b := baselineOf(t, s, `CREATE FUNCTION nothing() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+		CREATE FUNCTION counts(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n <> nothing()';
+		CREATE TABLE t (n int); INSERT INTO t VALUES (0), (1); CREATE INDEX ON t (n) WHERE counts(n)`)
+	got := mustQuery(t, clone(t, s, b).AdminDSN(), "SELECT reltuples, (SELECT count(*) FROM t) FROM pg_class WHERE oid = 'public.t'::regclass")
+	if want := [][]string{{"2", "2"}}; !cmp.Equal(want, got) {
+		t.Errorf("rows as estimated and counted: got %v, want %v", got, want)
+	}
+}
+
 // A later process attaches to what an earlier one made, with the same
 // password for the migrating role.
 func TestOpenAttachesAgain(t *testing.T) {
