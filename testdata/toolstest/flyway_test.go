@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
@@ -77,4 +79,49 @@ func (f flyway) down(context.Context, string, string) error {
 func (f flyway) pending(ctx context.Context, database, dir string) ([]string, error) {
 	out, err := f.run(ctx, "pending", database, dir)
 	return strings.Fields(out), err
+}
+
+// TestFlywayRepeatables: by checksums that Flyway wrote, the gate tells a
+// repeatable migration that is to run again from one that is not, placeholders
+// and line ends included.
+func TestFlywayRepeatables(t *testing.T) {
+	b, ctx := newBench(t, "flyway"), t.Context()
+	files := func(extra ...string) func(string) {
+		return func(dir string) {
+			for i, pairs := 0, append([]string{
+				"V1__orders.sql", "CREATE TABLE orders (id int);\n",
+				"views/R__with_placeholder.sql", "CREATE OR REPLACE VIEW a AS SELECT id FROM ${flyway:defaultSchema}.orders; -- ü\r\n-- ${flyway:filename}\r\n",
+				"views/R__edited_view.sql", "\ufeffCREATE OR REPLACE VIEW b AS SELECT 1 AS n;\n\n",
+				"views/R__as_it_was.sql", "CREATE OR REPLACE VIEW c AS SELECT 1 AS n;",
+			}, extra...); i < len(pairs); i += 2 {
+				full := filepath.Join(dir, pairs[i])
+				b.must(os.MkdirAll(filepath.Dir(full), 0o755))
+				b.must(os.WriteFile(full, []byte(pairs[i+1]), 0o644))
+			}
+		}
+	}
+	change := files("views/R__edited_view.sql", "CREATE OR REPLACE VIEW b AS SELECT 2 AS n;\n", "views/R__as_it_was.sql", "CREATE OR REPLACE VIEW c AS SELECT 1 AS n;\r\n\r\n",
+		"V2__x.sql", "ALTER TABLE orders ADD COLUMN x int;\n")
+	top := b.branch(files(), change)
+	db := b.database("")
+	base := filepath.Join(b.dir, "base")
+	files()(base)
+	b.must(b.tool.up(ctx, db, base))
+	said, err := b.tool.pending(ctx, db, filepath.Join(top, "migrations"))
+	b.must(err)
+	for i := range said {
+		said[i] = filepath.Base(said[i])
+	}
+	code, r, stderr := b.check(top, b.dump(db))
+	if code > 1 || r.Observation.Snapshot == nil {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if diff := cmp.Diff(said, pendingOf(r)); diff != "" || len(said) != 2 || len(r.Observation.Snapshot.CaughtUp) > 0 {
+		t.Errorf("caught up %v; Flyway would run %v: %s", r.Observation.Snapshot.CaughtUp, said, diff)
+	}
+	for _, f := range r.Findings {
+		if f.Rule == "checksum-drift" {
+			t.Errorf("an edited repeatable is no drift: %s", f.Message)
+		}
+	}
 }

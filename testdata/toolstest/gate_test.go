@@ -96,12 +96,20 @@ func (b *bench) dump(database string, args ...string) string {
 	return out.String()
 }
 
-// repo commits one directory of migrations to main and lays another over it on
-// a branch.
+// repo commits steps to main and lays others over them on a branch.
 func (b *bench) repo(merged, change []step) string {
 	b.t.Helper()
+	return b.branch(func(dir string) { write(b.t, b.layout, dir, merged) }, func(dir string) { write(b.t, b.layout, dir, change) })
+}
+
+// branch makes a repository whose main and branch have what two functions write
+// into the directory of migrations.
+func (b *bench) branch(merged, change func(dir string)) string {
+	b.t.Helper()
 	top := filepath.Join(b.dir, fmt.Sprintf("repo%d", databases.Add(1)))
-	write(b.t, b.layout, filepath.Join(top, "migrations"), merged)
+	dir := filepath.Join(top, "migrations")
+	b.must(os.MkdirAll(dir, 0o755))
+	merged(dir)
 	git := func(args ...string) {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = top
@@ -114,7 +122,7 @@ func (b *bench) repo(merged, change []step) string {
 	git("add", "-A")
 	git("commit", "-q", "-m", "merged")
 	git("switch", "-q", "-c", "change")
-	write(b.t, b.layout, filepath.Join(top, "migrations"), change)
+	change(dir)
 	return top
 }
 
@@ -385,7 +393,7 @@ func TestOutOfOrder(t *testing.T) {
 				t.Fatalf("%d findings, want 1", len(findings))
 			}
 			f := findings[0]
-			if (f.Severity == gate.Warning) != want.runs || strings.Contains(f.Message, layout+" runs it there") != want.runs || strings.Contains(f.Message, layout+" refuses to run it") != want.refuses {
+			if (f.Severity == gate.Warning) != want.runs || strings.Contains(f.Message, " runs it there") != want.runs || strings.Contains(f.Message, " refuses to ") != want.refuses {
 				t.Errorf("the tool does %+v, and the finding says %s: %s", want, f.Severity, f.Message)
 			}
 		})
