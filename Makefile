@@ -103,6 +103,10 @@ fmt: ## gofmt -w
 bench: prepare ## the figures of the README: accuracy, cost, start-up
 	go test -p 1 -run '^$$' -bench . -benchtime 1x -timeout 60m $(ARGS) $(PKG) | grep -v 'no test files'
 
+.PHONY: histories
+histories: build ## replay real projects' histories as pull requests (ONLY=names CLONES=dir)
+	@go run ./testdata/histories -only '$(ONLY)' -clones '$(CLONES)'
+
 .PHONY: soak
 soak: prepare ## the tests again and again under the race detector (N=10)
 	go test -race -count $(or $(N),10) -timeout 3h $(ARGS) $(PKG)

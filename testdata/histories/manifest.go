@@ -47,6 +47,8 @@ type history struct {
 	// NoDump says why a dump of the database cannot be restored, by pg_restore
 	// either; the merged migrations build the baseline then.
 	NoDump string `yaml:"no_dump"`
+	// Explained says of steps, by key, why the gate and the tool rightly disagree.
+	Explained map[string]string `yaml:"explained"`
 	// Note is for readers.
 	Note string `yaml:"note"`
 }

@@ -28,6 +28,7 @@ type result struct {
 	downs             int // down scripts that both ran
 	wrongDowns        int // down-failed where the tool succeeds, or the reverse
 	wrongDrifts       int // down-drift where the dumped schemas hold the same, or the reverse
+	explained         int // disagreements that histories.yml gives a reason for
 	disagreements     []string
 	took              time.Duration
 }
@@ -280,6 +281,8 @@ func (r *result) count(s step, k int, rep report, code int, said string, toolErr
 	case code != 0 && code != 1 || rep.Verdict == "error":
 		r.errors++
 		disagree("error: %s", rep.Reason)
+	case (refused != "") != (toolErr != nil) && r.history.Explained[s.key] != "":
+		r.explained++
 	case refused != "" && toolErr == nil:
 		r.wrongReds++
 		disagree("the gate says %s; %s runs it", refused, r.history.toolName())

@@ -19,7 +19,7 @@ func table(results []result) string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %s | %d | %d | %d | %d | %d | %d | %s | %d | %s | %s |\n", name, r.history.Layout, r.steps, r.files,
 			r.statements, parsed, r.verdicts["pass"], r.verdicts["fail"], r.verdicts["error"], r.verdicts["skipped"],
-			r.toolFailed, r.downs, fmt.Sprintf("%d up, %d down, %d drift", r.wrongReds+r.wrongGreens, r.wrongDowns, r.wrongDrifts), r.crashes, fired(r.rules), r.took.Round(time.Second))
+			r.toolFailed, r.downs, fmt.Sprintf("%d up, %d down, %d drift, %d explained", r.wrongReds+r.wrongGreens, r.wrongDowns, r.wrongDrifts, r.explained), r.crashes, fired(r.rules), r.took.Round(time.Second))
 	}
 	sum := result{verdicts: map[string]int{}, rules: map[string]int{}}
 	for _, r := range results {
@@ -34,6 +34,7 @@ func table(results []result) string {
 		sum.downs += r.downs
 		sum.wrongDowns += r.wrongDowns
 		sum.wrongDrifts += r.wrongDrifts
+		sum.explained += r.explained
 		sum.crashes += r.crashes
 		sum.took += r.took
 		add(sum.verdicts, r.verdicts)
