@@ -44,11 +44,11 @@ func (h holds) role() string {
 	return RoleWhole
 }
 
-// Kinds of objects that may stand in any section, or that a dump of the rows
-// alone has as well.
+// Kinds of objects by section. What is neither here nor there may stand in any:
+// large objects are made with the schema, but also by a dump of rows alone.
 var (
-	anySection = []string{"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "COMMENT", "ACL", "SECURITY LABEL", "MATERIALIZED VIEW DATA", "STATISTICS DATA"}
-	ofRows     = []string{"TABLE DATA", "SEQUENCE SET", "BLOBS", "BLOB", "BLOB METADATA", "BLOB COMMENTS", "LARGE OBJECT", "LARGE OBJECTS"}
+	anySection = []string{"ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "COMMENT", "ACL", "SECURITY LABEL", "MATERIALIZED VIEW DATA", "STATISTICS DATA", "BLOB", "BLOB METADATA", "BLOB COMMENTS"}
+	ofRows     = []string{"TABLE DATA", "SEQUENCE SET", "BLOBS"}
 	ofPost     = []string{"INDEX", "INDEX ATTACH", "CONSTRAINT", "FK CONSTRAINT", "CHECK CONSTRAINT", "TRIGGER", "EVENT TRIGGER", "RULE", "STATISTICS",
 		"PUBLICATION", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA", "SUBSCRIPTION", "SUBSCRIPTION TABLE", "POLICY", "ROW SECURITY", "DEFAULT ACL"}
 )

@@ -179,7 +179,35 @@ func (r *restore) restoreParts(ctx context.Context, parts []*part) error {
 		}
 		done += p.src.Size
 	}
+	if slices.ContainsFunc(parts, func(p *part) bool { return p.role == snapshot.RoleData }) {
+		r.replica = false
+		return r.fillViews(ctx)
+	}
 	return nil
+}
+
+// fillViews fills the materialized views, which a schema without rows leaves
+// empty and a dump of rows alone does not have. None reads one that was made
+// after it.
+func (r *restore) fillViews(ctx context.Context) error {
+	return r.loading(ctx, func(l *loader) error {
+		rows, err := l.c.Query(ctx, `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind = 'm' AND NOT c.relispopulated ORDER BY c.oid`)
+		if err != nil {
+			return err
+		}
+		views, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		for _, view := range views {
+			if err := l.run(ctx, "REFRESH MATERIALIZED VIEW "+view); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (r *restore) restorePart(ctx context.Context, p *part) error {
