@@ -101,12 +101,12 @@ func tools() map[string]tool {
 			edited:  "Flyway refuses to migrate databases that ran it (checksum mismatch), and new ones get another effect",
 			deleted: "Flyway refuses to migrate databases that ran it (applied migration not resolved locally)",
 			renamed: "Flyway refuses to migrate databases that ran it (description or version mismatch)",
-			alone: "alone in its file, where Flyway sees by itself that a statement takes no transaction; for another one, " +
-				"such as a DO block that commits, put executeInTransaction=false into FILE.conf beside it; ",
+			alone: "alone in its file, with flyway.postgresql.transactional.lock=false, since CONCURRENTLY waits for Flyway's own lock for ever; " +
+				"for a DO block that commits, put executeInTransaction=false into FILE.conf beside it; ",
 			outside:        alonePlease + ", with executeInTransaction=false in FILE.conf beside it where Flyway does not see by itself that it takes no transaction",
-			oneTransaction: allOneFile, unwraps: true,
-			failed:    "Flyway marks version VERSION as failed and refuses to go on: `flyway repair` then",
-			delimiter: "leave it to Flyway, which knows DELIMITER where it stands alone on a line",
+			oneTransaction: allOneFile,
+			failed:         "Flyway marks version VERSION as failed and refuses to go on: `flyway repair` then",
+			delimiter:      "leave it to Flyway, which knows DELIMITER where it stands alone on a line",
 		},
 		"plain": {
 			late:  "what runs the files in their order is past it on a database that is at HIGHEST already, and may never run it there",
