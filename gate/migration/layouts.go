@@ -84,7 +84,8 @@ func (l Layout) Parse(file string, text []byte, opt Options) (up, down *Script, 
 type configurable interface {
 	// configFiles are where it looks, for a directory of migrations.
 	configFiles(dir string) []string
-	// configured is the tool as it is told for a directory's files.
+	// configured is the tool as it is told for a directory's files, also beside
+	// an error as far as it was told.
 	configured(fsys fs.FS, dir string, opt Options) (tool, error)
 }
 

@@ -18,7 +18,7 @@ import (
 // TestLayouts loads every archive of testdata/layouts and holds what came of
 // it against the archive's last file. The archive's comment may hold options:
 // "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE",
-// "transaction MODE".
+// "transaction MODE", "placeholder NAME=VALUE".
 func TestLayouts(t *testing.T) {
 	archives, err := filepath.Glob("testdata/layouts/*.txtar")
 	if err != nil || len(archives) == 0 {
@@ -74,6 +74,9 @@ func showDir(fsys fs.FS, comment string) string {
 			opt.Transaction = rest
 		case "dialect":
 			opt.Dialect = Dialect(rest)
+		case "placeholder":
+			name, value, _ := strings.Cut(rest, "=")
+			opt.Placeholders = map[string]string{name: value}
 		case "env":
 			name, value, _ := strings.Cut(rest, "=")
 			env[name] = strings.ReplaceAll(value, `\n`, "\n")
@@ -93,12 +96,16 @@ func showDir(fsys fs.FS, comment string) string {
 		return b.String()
 	}
 	for _, m := range set.Migrations {
-		fmt.Fprintf(&b, "%d %s %q\n", m.Number, m.Version, m.Name)
+		fmt.Fprintf(&b, "%d %s %q%s\n", m.Number, m.Version, m.Name, showKind(m))
 		showScript(&b, &m.Up)
 		showScript(&b, m.Down)
 	}
 	for _, u := range set.Unrecognised {
-		fmt.Fprintf(&b, "unrecognised %s\n", u)
+		fmt.Fprintf(&b, "unrecognised %s", u)
+		if better := set.Renames[u]; better != "" {
+			fmt.Fprintf(&b, ", meant to be %s", better)
+		}
+		fmt.Fprintln(&b)
 	}
 	for _, s := range set.Skipped {
 		fmt.Fprintf(&b, "skipped %s\n", s)
@@ -118,10 +125,19 @@ func forget(all []Migration) {
 	for i := range all {
 		for _, s := range []*Script{&all[i].Up, all[i].Down} {
 			if s != nil {
-				s.Statements, s.Wrapped = nil, false
+				s.Statements, s.Wrapped, s.Caveat, s.Remedy = nil, false, "", ""
 			}
 		}
 	}
+}
+
+func showKind(m Migration) (kinds string) {
+	for kind, is := range map[string]bool{" repeatable": m.Repeatable && !m.IsCallback(), " baseline": m.Baseline, " callback": m.IsCallback()} { // one at most
+		if is {
+			kinds += kind
+		}
+	}
+	return kinds
 }
 
 func showError(err error) string {
@@ -146,9 +162,19 @@ func showScript(b *bytes.Buffer, s *Script) {
 	if s.IsEmpty() {
 		fmt.Fprint(b, " empty")
 	}
+	if s.Schema != "" {
+		fmt.Fprintf(b, " in schema %s", s.Schema)
+	}
 	fmt.Fprintln(b)
+	if s.Caveat != "" {
+		fmt.Fprintf(b, "    caveat: %s; %s\n", s.Caveat, s.Remedy)
+	}
 	for _, st := range s.Statements {
-		fmt.Fprintf(b, "    %d-%d batch %d %s %q\n", st.Line, st.EndLine, st.Batch, st.Facts.Kind, st.SQL)
+		fmt.Fprintf(b, "    %d-%d batch %d %s %q", st.Line, st.EndLine, st.Batch, st.Facts.Kind, st.SQL)
+		if st.File != s.File {
+			fmt.Fprintf(b, " of %s", st.File)
+		}
+		fmt.Fprintln(b)
 	}
 }
 
