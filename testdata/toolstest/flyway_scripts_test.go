@@ -1,8 +1,11 @@
 package toolstest
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -15,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
+	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
@@ -26,13 +30,15 @@ func TestFlywayScripts(t *testing.T) {
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
+	server := snapshottest.Server(t, "")
+	migrate := flywayServer(t, server)
 	for _, name := range cases {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
 			a, err := txtar.ParseFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := newBench(t, "flyway")
+			b := &bench{t, "flyway", server, nil, t.TempDir()}
 			dir := filepath.Join(b.dir, "migrations")
 			for _, f := range a.Files {
 				full := filepath.Join(b.dir, f.Name)
@@ -41,7 +47,7 @@ func TestFlywayScripts(t *testing.T) {
 			}
 			want, _, _ := strings.Cut(string(a.Comment), "\n")
 			tools, gates := b.database(""), b.database("")
-			toolSays := b.tool.up(t.Context(), tools, dir)
+			toolSays := migrate(tools, dir)
 			layout, _ := migration.ByName("flyway")
 			set, refused := migration.Load(os.DirFS(b.dir), "migrations", layout, migration.Options{})
 			var gateSays error
@@ -65,6 +71,46 @@ func TestFlywayScripts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// flywayServer starts Flyway once for many databases.
+func flywayServer(t *testing.T, server *snapshot.Target) (migrate func(database, dir string) error) {
+	in, out := flywayProgram(t, server, "serve")
+	lines := bufio.NewScanner(out)
+	return func(database, dir string) error {
+		if _, err := fmt.Fprintf(in, "%s\t%s\n", url(server, database), dir); err != nil {
+			t.Fatal(err)
+		}
+		if !lines.Scan() {
+			t.Fatalf("Flyway ended: %v", lines.Err())
+		}
+		if said := lines.Text(); said != "ok" {
+			return errors.New(said)
+		}
+		return nil
+	}
+}
+
+// flywayProgram starts what answers on its standard output.
+func flywayProgram(t *testing.T, server *snapshot.Target, command string) (io.Writer, io.Reader) {
+	tool := toolOf(t, "flyway", server).(flyway)
+	cmd := exec.CommandContext(t.Context(), "java", "-XX:TieredStopAtLevel=1", "-cp", tool.classpath, "Tool", command)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	return in, out
 }
 
 // flywaySplit is a text and what Flyway's parser makes of it.
@@ -112,24 +158,7 @@ func TestFlywaySplits(t *testing.T) {
 // flywayParser starts Flyway's parser, which answers for one text after the
 // other.
 func flywayParser(t *testing.T) (ask func(text string) string) {
-	tool := toolOf(t, "flyway", snapshottest.Server(t, "")).(flyway)
-	cmd := exec.CommandContext(t.Context(), "java", "-cp", tool.classpath, "Tool", "split")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
+	in, out := flywayProgram(t, nil, "split")
 	return func(text string) string {
 		if _, err := in.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
 			t.Fatal(err)

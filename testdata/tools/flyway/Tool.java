@@ -16,6 +16,8 @@ import org.flywaydb.database.postgresql.PostgreSQLParser;
  *
  *   Tool up URL DIR [KEY=VALUE ...]        apply what is new
  *   Tool pending URL DIR [KEY=VALUE ...]   list what up would apply, a file a line
+ *   Tool serve                             up for each line that comes in, URL and DIR
+ *                                          with a tab between; says "ok" or what is wrong
  *   Tool split                             cut each text that comes in
  *
  * A flyway.conf beside DIR counts. For split, texts and answers have their
@@ -29,6 +31,35 @@ class Tool {
             split();
             return;
         }
+        if (args[0].equals("serve")) {
+            var lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+            for (String line; (line = lines.readLine()) != null; ) {
+                String said = "ok";
+                try {
+                    configure(("up\t" + line).split("\t")).migrate();
+                } catch (Exception e) {
+                    said = "Flyway: " + e.getMessage().strip().replaceAll("\\s*\n\\s*", " | ");
+                }
+                System.out.println(said);
+            }
+            return;
+        }
+        try {
+            var flyway = configure(args);
+            if (args[0].equals("up")) {
+                flyway.migrate();
+            } else {
+                for (var m : flyway.info().pending()) {
+                    System.out.println(m.getScript());
+                }
+            }
+        } catch (Exception e) {
+            System.err.println(e.getMessage());
+            System.exit(1);
+        }
+    }
+
+    static Flyway configure(String[] args) throws Exception {
         var url = new URI(args[1]);
         var user = url.getRawUserInfo().split(":", 2);
         var keys = new HashMap<String, String>();
@@ -42,23 +73,11 @@ class Tool {
         for (var pair : Arrays.asList(args).subList(3, args.length)) {
             keys.put(pair.split("=", 2)[0], pair.split("=", 2)[1]);
         }
-        var flyway = Flyway.configure()
+        return Flyway.configure()
             .configuration(keys)
             .dataSource("jdbc:postgresql://" + url.getHost() + ":" + url.getPort() + url.getPath(),
                 decoded(user[0]), user.length > 1 ? decoded(user[1]) : null)
             .load();
-        try {
-            if (args[0].equals("up")) {
-                flyway.migrate();
-            } else {
-                for (var m : flyway.info().pending()) {
-                    System.out.println(m.getScript());
-                }
-            }
-        } catch (Exception e) {
-            System.err.println(e.getMessage());
-            System.exit(1);
-        }
     }
 
     static String decoded(String s) {
