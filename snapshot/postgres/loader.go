@@ -234,6 +234,12 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 			}
 			return nil
 		}
+		if lostPath(pgErr.Message, pgErr.Where) && !made["search path"] {
+			made["search path"] = true
+			if l.execWithPath(ctx, sql) == nil {
+				return nil
+			}
+		}
 		if what := l.missing(pgErr.Message, sql); what != "" && !made[what] {
 			made[what] = true
 			if l.standInFor(ctx, what) == nil {
@@ -249,6 +255,36 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 		}
 		return statementError(sql, pgErr)
 	}
+}
+
+var (
+	inFunction = regexp.MustCompile(`\b(?:SQL|PL/pgSQL) function `)
+	unknown    = regexp.MustCompile(` does not exist$`)
+)
+
+// lostPath recognises a function of the dump that an index, a constraint or a
+// materialized view calls and whose body names things without their schema: it
+// fails under the empty search path that dumps set, and pg_restore gives up.
+func lostPath(message, where string) bool {
+	return unknown.MatchString(message) && inFunction.MatchString(where)
+}
+
+// execWithPath sends one string with the search path that sessions have by
+// default, and puts back the dump's.
+func (l *loader) execWithPath(ctx context.Context, sql string) error {
+	var before string
+	if err := l.c.QueryRow(ctx, "SELECT current_setting('search_path')").Scan(&before); err != nil {
+		return err
+	}
+	set := func(path string) error {
+		_, err := l.c.Exec(ctx, "SELECT set_config('search_path', $1, false)", path)
+		return err
+	}
+	if err := set(psqlPath()["search_path"]); err != nil {
+		return err
+	}
+	err := l.c.PgConn().Exec(ctx, sql).Close()
+	return errors.Join(err, set(before))
 }
 
 func (l *loader) makeRole(ctx context.Context, name string) (skipped []string, err error) {

@@ -167,7 +167,7 @@ func written(text string) (path string, remove func(), err error) {
 	return f.Name(), remove, nil
 }
 
-// judge runs again what only lacked a role, and lets pass what may be.
+// judge runs again what only lacked a role or a search path, and lets pass what may be.
 func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 	var hard []string
 	var again []string
@@ -176,7 +176,7 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 			r.lacks(m[1] + m[2])
 			continue
 		}
-		if noRole.MatchString(f.message) && f.command != "" {
+		if (noRole.MatchString(f.message) || lostPath(f.message, f.detail)) && f.command != "" {
 			again = append(again, f.command)
 			continue
 		}

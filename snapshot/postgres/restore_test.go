@@ -286,6 +286,30 @@ func TestRestoreTolerates(t *testing.T) {
 	})
 }
 
+// A dump sets an empty search path, under which pg_restore cannot build what
+// calls a function that names things without their schema.
+func TestRestoreFindsWhatFunctionsNameWithoutASchema(t *testing.T) {
+	_, dsn := original(t, `CREATE TABLE t (n int); INSERT INTO t VALUES (0), (1);
+		CREATE FUNCTION nothing() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+		CREATE FUNCTION counts(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n <> nothing()';
+		CREATE FUNCTION listed(n int) RETURNS boolean LANGUAGE plpgsql STABLE AS 'BEGIN RETURN EXISTS (SELECT FROM t WHERE t.n = listed.n); END';
+		CREATE INDEX counted ON t (n) WHERE counts(n);
+		CREATE MATERIALIZED VIEW v AS SELECT n FROM t WHERE listed(n)`)
+	s := connect(t, "15")
+	for _, format := range []string{"custom", "plain", "directory"} {
+		t.Run(format, func(t *testing.T) {
+			b, m := restored(t, s, dump(t, dsn, "", "--format="+format))
+			if len(m.Skipped) > 0 {
+				t.Errorf("skipped %q", m.Skipped)
+			}
+			got := mustQuery(t, clone(t, s, b).AdminDSN(), "SELECT to_regclass('public.counted'), count(*) FROM public.v")
+			if want := [][]string{{"counted", "2"}}; !cmp.Equal(want, got) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
