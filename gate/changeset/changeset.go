@@ -209,6 +209,9 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	c.Layout, c.Ledger = layout.Name, layout.Ledger
 	if opt.LedgerTable != "" {
 		if c.Ledger.Kind == "" {
+			c.Ledger.Kind = plainLedgerKind(opt.LedgerTable)
+		}
+		if c.Ledger.Kind == "" {
 			return fmt.Errorf("--ledger-table names %s, and the layout %s keeps no ledger: leave it out, or name the tool with --layout", opt.LedgerTable, layout.Name)
 		}
 		c.Ledger.Table, c.LedgerNamed = opt.LedgerTable, true

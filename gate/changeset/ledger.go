@@ -53,6 +53,9 @@ type side struct {
 }
 
 func kindOf(name string) (kind, bool) {
+	if k, ok := plainKind(name); ok {
+		return k, true
+	}
 	k, ok := map[string]kind{
 		"last": newestOnly{}, "log": eventLog{}, "flyway": schemaHistory{},
 		"versions": rowEach{tool: "dbmate", column: "version", foreign: "dirty", name: func(m migration.Migration) string { return m.Version }},

@@ -73,7 +73,7 @@ func explainDetection(to io.Writer, change *changeset.Change, failed error) erro
 
 func ledgerLine(l migration.Ledger) string {
 	if l.Kind == "" {
-		return "none: what the base has counts as applied"
+		return "none of its own: the snapshot's tables tell whose it is, else what the base has counts as applied"
 	}
 	return l.Table + " (--ledger-table names another)"
 }

@@ -213,7 +213,9 @@ func (a *app) catchUp(ctx context.Context, g *ground, change *changeset.Change, 
 
 func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*changeset.Ledger, error) {
 	if change.Ledger.Kind == "" {
-		return nil, nil
+		if err := plainLedger(ctx, g, change); err != nil || change.Ledger.Kind == "" {
+			return nil, err
+		}
 	}
 	table, found, err := g.baseline.ledger(ctx, change.Ledger.Table)
 	if err == nil && !found && change.LedgerNamed {
@@ -227,6 +229,23 @@ func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*chan
 		g.facts.Ledger = table.name
 	}
 	return changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+}
+
+// plainLedger finds out by the snapshot's tables which tool runs the migrations
+// that are read as plain; none is an answer.
+func plainLedger(ctx context.Context, g *ground, change *changeset.Change) error {
+	for _, l := range migration.PlainLedgers() {
+		_, found, err := g.baseline.ledger(ctx, l.Table)
+		switch {
+		case err != nil:
+			return err
+		case found && change.Ledger.Kind != "":
+			return &usageError{"the snapshot has the history tables " + change.Ledger.Table + " and " + l.Table, "say which with --ledger-table"}
+		case found:
+			change.Ledger = l
+		}
+	}
+	return nil
 }
 
 // parseMerged reads the statements of merged migrations, as the base has them.

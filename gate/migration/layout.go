@@ -35,7 +35,8 @@ type Ledger struct {
 	// newest version and a dirty flag), "log" (goose: version_id and
 	// is_applied, the newest row of each version counts), "versions" (dbmate: a
 	// row for each version applied), "files" (sql-migrate: a row for each file
-	// applied, by its name) or "flyway" (its schema history).
+	// applied, by its name) or "flyway" (its schema history); or a tool's name
+	// (PlainLedgers).
 	Kind string
 }
 

@@ -17,6 +17,18 @@ type plain struct{}
 
 func (plain) layout() Layout { return Layout{Name: "plain"} }
 
+// PlainLedgers are the history tables that tools keep whose migrations are read
+// as plain: which of them it was, a database's own table tells. Kinds are the
+// tools' names.
+func PlainLedgers() []Ledger {
+	return []Ledger{
+		{Table: "_sqlx_migrations", Kind: "sqlx"},
+		{Table: "__diesel_schema_migrations", Kind: "diesel"},
+		{Table: "_prisma_migrations", Kind: "prisma"},
+		{Table: "supabase_migrations.schema_migrations", Kind: "supabase"},
+	}
+}
+
 // plainDirs are the files that make a migration of their directory.
 var plainDirs = map[string]Direction{
 	"up.sql": Up, "migration.sql": Up, "down.sql": Down, "rollback.sql": Down, "undo.sql": Down, "revert.sql": Down,
