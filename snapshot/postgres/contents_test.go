@@ -63,7 +63,11 @@ func TestEveryKindOfObject(t *testing.T) {
 	onMajors(t, func(t *testing.T, s *postgres.Server) {
 		for name, file := range files {
 			t.Run(name, func(t *testing.T) {
-				mustQuery(t, s.Database("postgres").AdminDSN(), `DROP ROLE IF EXISTS shop_owner, shop_reader, shop_writer, "Shop Admin"`)
+				roles := func() {
+					mustQuery(t, s.Database("postgres").AdminDSN(), `DROP ROLE IF EXISTS shop_owner, shop_reader, shop_writer, "Shop Admin"`)
+				}
+				roles()
+				t.Cleanup(roles)
 				b, m := restored(t, s, file)
 				want := slices.Clone(leftOut)
 				if name != "plain, --clean" {

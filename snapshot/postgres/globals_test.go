@@ -184,6 +184,7 @@ GRANT g_group TO g_owner WITH ADMIN OPTION, INHERIT FALSE, SET FALSE GRANTED BY 
 	onMajors(t, func(t *testing.T, s *postgres.Server) {
 		admin := s.Database("postgres").AdminDSN()
 		mustQuery(t, admin, dropRoles)
+		t.Cleanup(func() { mustQuery(t, admin, dropRoles) })
 		src, err := snapshot.Compose(ctx, write(t, []byte("CREATE TABLE t (id int);\nALTER TABLE t OWNER TO g_owner;\n")), "", globals)
 		if err != nil {
 			t.Fatal(err)
@@ -273,6 +274,7 @@ func TestWholeCluster(t *testing.T) {
 	onMajors(t, func(t *testing.T, s *postgres.Server) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
+				t.Cleanup(func() { mustQuery(t, s.Database("postgres").AdminDSN(), dropRoles) })
 				b, m := restored(t, s, test.spec)
 				t.Log(m.Skipped)
 				d := clone(t, s, b)
