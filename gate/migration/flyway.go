@@ -69,12 +69,11 @@ func (flyway) bothInOne() bool { return false }
 func (flyway) deep() bool { return true }
 
 func (t flyway) claim(rel string, _ []byte) (strength int, why string) {
-	c := t.config()
-	n, ok := c.parse(path.Base(rel))
+	f, ok, err := t.name(rel)
 	switch {
-	case !ok || n.problem != "":
+	case !ok || err != nil:
 		return noClaim, ""
-	case n.description == "" && n.version != "":
+	case f.name == "":
 		return couldBe, "could be Flyway's"
 	}
 	return named, "is named as Flyway does"
