@@ -129,8 +129,8 @@ func (s *Source) fits(list []found) error {
 	role := func(roles ...string) func(found) bool {
 		return func(f found) bool { return f.holds.byTool && slices.Contains(roles, f.holds.role()) }
 	}
-	if mysql := names(func(f found) bool { return f.Engine == MySQL || f.Engine == MariaDB }); len(mysql) > 0 && len(list) > 1 {
-		return fmt.Errorf("%s holds dumps of MySQL or MariaDB beside others: %s; give the one dump", s.Path, strings.Join(mysql, ", "))
+	if mysql := names(func(f found) bool { return f.Engine == MySQL || f.Engine == MariaDB }); len(mysql) > 0 && (len(list) > 1 || list[0].Path != s.Path) {
+		return fmt.Errorf("%s holds %s, by a tool for MySQL or MariaDB, where a dump of several files is for PostgreSQL; give the one file", s.Path, strings.Join(mysql, ", "))
 	}
 	if len(list) == 0 {
 		return fmt.Errorf("%s holds no dump", s.Path)

@@ -148,6 +148,8 @@ func suits(src snapshot.Source, engine string) error {
 			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", src.Path, gate.Engine{Name: src.Engine}.Product(), gate.Engine{Name: engine}.Product()),
 			"give --engine " + src.Engine,
 		}
+	case mysql && (len(src.Parts) > 0 || src.Format == snapshot.FormatParts):
+		return &usageError{fmt.Sprintf("the snapshot %s is of several files, which is for PostgreSQL", src.Path), "give the one file of a dump, or a directory of mydumper or MySQL Shell"}
 	case directory && !mysql:
 		return &usageError{fmt.Sprintf("the snapshot %s is a directory of %s, and does not say which product it was taken from", src.Path, src.Format), "give --engine mysql or --engine mariadb"}
 	}
