@@ -201,12 +201,17 @@ func (l *lexer) word(start int) (token, error) {
 }
 
 func (l *lexer) number(start int) token {
+	junk := false // a word runs on behind the digits, which takes dollars along
 	for l.pos < len(l.s) {
 		c := l.s[l.pos]
 		switch {
-		case isDigit(c), c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case isDigit(c), c == '$' && junk:
+		case isWordStart(c):
+			junk = true
 		case c == '.' && l.at(l.pos+1) != '.':
+			junk = false
 		case (c == '+' || c == '-') && l.s[l.pos-1]|0x20 == 'e' && isDigit(l.at(l.pos+1)) && !strings.ContainsAny(l.s[start:l.pos], "xX"):
+			junk = false
 		default:
 			return token{tokNumber, start, l.pos}
 		}
