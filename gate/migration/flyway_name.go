@@ -29,7 +29,7 @@ func (c *flywayConfig) parse(base string) (n flywayName, ok bool) {
 		return n, false
 	}
 	name := base[:len(base)-len(suffix)]
-	for _, n.prefix = range c.prefixes() {
+	for _, n.prefix = range c.prefixes {
 		rest, found := strings.CutPrefix(name, n.prefix)
 		if !found {
 			continue
@@ -79,7 +79,7 @@ func (c *flywayConfig) nearly(base string) (problem, better string) {
 	if n, ok := c.parse(base); ok {
 		return n.problem, n.better
 	}
-	for _, p := range c.prefixes() {
+	for _, p := range c.prefixes {
 		if len(base) < len(p) || !strings.EqualFold(base[:len(p)], p) {
 			continue
 		}
@@ -101,8 +101,7 @@ func (c *flywayConfig) suffixOf(base string) (string, bool) {
 	return "", false
 }
 
-// prefixes lists what a name may begin with, the longest first.
-func (c *flywayConfig) prefixes() []string {
+func (c *flywayConfig) sorted() []string {
 	all := append([]string{c.prefix, c.undo, c.repeatable, c.baseline}, flywayEvents...)
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return slices.DeleteFunc(all, func(p string) bool { return p == "" })
