@@ -109,8 +109,12 @@ func (a *app) settleEngine(m *config.Migrations, s config.Server, snap config.Sn
 	case m.Engine == "auto":
 		m.Engine = snapshot.Postgres
 	}
-	if more := besides(snap); len(more) > 0 && m.Engine != snapshot.Postgres {
-		return &usageError{fmt.Sprintf("%s is for dumps of PostgreSQL, and the engine is %s", more[0], gate.Engine{Name: m.Engine}.Product()), "give one dump of schema, rows and all by --snapshot"}
+	switch more := besides(snap); {
+	case len(more) == 0:
+	case snap.Snapshot == "":
+		return &usageError{more[0] + " adds to a snapshot, and there is none", "give the schema's dump by --snapshot, or leave out " + more[0]}
+	case m.Engine != snapshot.Postgres:
+		return &usageError{fmt.Sprintf("%s is for dumps of PostgreSQL, and the engine is %s", more[0], gate.Engine{Name: m.Engine}.Product()), "give one dump of schema and rows by --snapshot"}
 	}
 	return nil
 }

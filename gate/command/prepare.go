@@ -100,8 +100,8 @@ func (a *app) prepare(ctx context.Context, f fleet, change *changeset.Change, m 
 // openSnapshot recognises and verifies the snapshot; nil means there is none.
 // Its path stays absolute: relative is for showing.
 func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot.Source, error) {
-	if err := needsSnapshot(snap); err != nil || snap.Snapshot == "" {
-		return nil, err
+	if snap.Snapshot == "" {
+		return nil, nil
 	}
 	defer a.phase(ctx, "verify snapshot")()
 	path := func(spec string) string {
@@ -126,15 +126,6 @@ func besides(snap config.Snapshot) (options []string) {
 		options = append(options, "--globals")
 	}
 	return options
-}
-
-// needsSnapshot refuses options that add to a snapshot where there is none. A
-// fork's change that goes without it goes without them.
-func needsSnapshot(snap config.Snapshot) error {
-	if more := besides(snap); snap.Snapshot == "" && len(more) > 0 {
-		return &usageError{more[0] + " adds to a snapshot, and there is none", "give the schema's dump by --snapshot, or leave out " + more[0]}
-	}
-	return nil
 }
 
 // suits refuses a snapshot that is not the engine's. What a look at its
