@@ -36,7 +36,7 @@ func BenchmarkRestore(b *testing.B) {
 	stages := map[string][]float64{}
 	our := func() float64 {
 		began, used := time.Now(), processors(b, nil)
-		target := provision(b, postgres.Settings())
+		target := provision(b, "15", postgres.Settings())
 		defer target.Close(ctx)
 		took := map[string]float64{"start": time.Since(began).Seconds()}
 		s, err := postgres.Connect(ctx, target)
@@ -64,7 +64,7 @@ func BenchmarkRestore(b *testing.B) {
 		return a
 	}
 	their := func() float64 {
-		target := provision(b, nil)
+		target := provision(b, "15", nil)
 		defer target.Close(ctx)
 		tool(b, target, "psql", "--command=CREATE DATABASE big", "postgres")
 		shared, unshare, err := target.Tools.Share(ctx, path)
@@ -101,20 +101,23 @@ func BenchmarkRestore(b *testing.B) {
 	}
 }
 
-// provision starts a server as a run does, or with other settings.
-func provision(b *testing.B, settings map[string]string) *snapshot.Target {
+// provision starts a server of a major as a run does, or with other settings.
+func provision(b *testing.B, major string, settings map[string]string) *snapshot.Target {
 	b.Helper()
-	spec := snapshot.Spec{Run: "bench", Version: "15", Settings: settings}
-	p := snapshottest.Provisioners()[0]
-	offer := p.Offer(b.Context(), spec)
-	if !offer.OK {
-		b.Skipf("no PostgreSQL server here: %s", offer.Detail)
+	spec := snapshot.Spec{Run: "bench", Version: major, Settings: settings}
+	for _, p := range snapshottest.Provisioners() {
+		offer := p.Offer(b.Context(), spec)
+		if !offer.OK || !offer.Exact {
+			continue
+		}
+		target, err := p.Provision(b.Context(), spec, offer)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return target
 	}
-	target, err := p.Provision(b.Context(), spec, offer)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return target
+	b.Skipf("no server of PostgreSQL %s here", major)
+	return nil
 }
 
 func tool(b *testing.B, target *snapshot.Target, program string, args ...string) {
@@ -199,7 +202,7 @@ func copied(b *testing.B, s *postgres.Server, database string, target *snapshot.
 // order.
 func shopDump(b *testing.B, mib int) (path string, rows int64) {
 	b.Helper()
-	target := provision(b, postgres.Settings())
+	target := provision(b, "15", postgres.Settings())
 	defer target.Close(context.Background())
 	s, err := postgres.Connect(b.Context(), target)
 	if err != nil {
