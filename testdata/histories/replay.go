@@ -18,7 +18,6 @@ type result struct {
 	history           history
 	steps, files      int
 	statements, known int // up and down; those the grammar knew
-	ran               int
 	verdicts          map[string]int
 	rules             map[string]int // steps with a finding of the rule that fails a run
 	crashes, errors   int
