@@ -11,6 +11,10 @@ import (
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
 )
 
+// worthStages is the size of a restored database below which a second pg_restore
+// costs more than it saves (0.1 s).
+const worthStages = 64 << 20
+
 // stages parts what pg_restore can do at once from the foreign keys, and from
 // what comes after them. Validating one joins two tables whole, which takes most
 // of a restore's time but for the rows and the indexes: 3.7 s of 20 s of
@@ -22,7 +26,7 @@ import (
 // superuser validates, whom rights and row security may leave no join at all.
 func (r *restore) stages(entries []archive.Entry) (first, later []archive.Entry) {
 	rows := slices.ContainsFunc(entries, func(e archive.Entry) bool { return e.HasData && e.Desc == "TABLE DATA" })
-	if r.s.guest() || !rows || !slices.ContainsFunc(entries, isForeignKey) {
+	if r.s.guest() || !rows || Estimate(r.src) < worthStages || !slices.ContainsFunc(entries, isForeignKey) {
 		return entries, nil
 	}
 	waits := map[string]bool{}

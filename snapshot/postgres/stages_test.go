@@ -10,6 +10,7 @@ import (
 )
 
 const keyed = `
+	CREATE TABLE large AS SELECT repeat('x', 9000) AS text FROM generate_series(1, 4000);
 	CREATE TABLE parent (id int PRIMARY KEY, name text);
 	CREATE TABLE part (id int, parent int REFERENCES parent, PRIMARY KEY (id)) PARTITION BY RANGE (id);
 	CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (5000);
@@ -34,7 +35,7 @@ func TestForeignKeysAreValidatedLast(t *testing.T) {
 			if more != "" {
 				mustQuery(t, dsn, more)
 			}
-			path := dump(t, dsn, "", "--format=custom")
+			path := dump(t, dsn, "", "--format=custom", "--compress=0")
 			const keys = `SELECT conrelid::regclass, conname, convalidated, pg_get_constraintdef(oid), obj_description(oid) FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2`
 			want := mustQuery(t, dsn, keys)
 
@@ -71,7 +72,7 @@ func TestForeignKeysAreValidatedLast(t *testing.T) {
 func TestAForeignKeyThatDoesNotHoldIsNamed(t *testing.T) {
 	s, dsn := original(t, keyed+`SET session_replication_role = replica; INSERT INTO part VALUES (4500, 9999)`)
 	name := fresh(t, s)
-	_, _, err := s.Restore(context.Background(), open(t, dump(t, dsn, "", "--format=custom")), name, postgres.RestoreOptions{})
+	_, _, err := s.Restore(context.Background(), open(t, dump(t, dsn, "", "--format=custom", "--compress=0")), name, postgres.RestoreOptions{})
 	if err == nil || !strings.Contains(err.Error(), "part_parent_fkey") || !strings.Contains(err.Error(), "9999") {
 		t.Errorf("said %v", err)
 	}
