@@ -54,9 +54,7 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 		case isCopy:
 			err = l.copy(ctx, p.text, s.copyData())
 		default:
-			if conformingOff.MatchString(p.text) {
-				s.escapes = true
-			}
+			s.heed(p.text)
 			err = l.run(ctx, p.text)
 		}
 		if err != nil {
@@ -64,8 +62,6 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 		}
 	}
 }
-
-var conformingOff = regexp.MustCompile(`(?i)^SET\s+standard_conforming_strings\s*(=|TO)\s*'?(off|false|0)\b`)
 
 // passesBy: the statement is on another database of a dump of a whole cluster.
 // What is said of roles counts wherever it stands.

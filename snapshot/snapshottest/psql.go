@@ -94,12 +94,12 @@ func (p *Psql) Same(name, text string, split Splitter) (statements, refused int)
 	want := p.psql(text)
 	var got []string
 	conn := p.connect(p.tb.Context(), p.ours)
-	defer conn.Close(p.tb.Context())
 	err := split(func(piece Piece) bool {
 		statements++
 		got = append(got, run(p.tb.Context(), conn, piece)...)
 		return !conn.IsClosed()
 	})
+	_ = conn.Close(p.tb.Context()) // what it left open is rolled back, as psql's was
 	if err != nil {
 		p.tb.Errorf("%s: split: %v\n%s", name, err, text)
 		return statements, len(got)
@@ -183,7 +183,7 @@ func (p *Psql) state(database string) []string {
 	conn := p.connect(ctx, database)
 	defer conn.Close(ctx)
 	var lines []string
-	for _, q := range []string{stateQuery, rowsQuery} {
+	for _, q := range []string{"SET statement_timeout = 0", stateQuery, rowsQuery} {
 		results, err := conn.Exec(ctx, q).ReadAll()
 		if err != nil {
 			p.tb.Fatalf("read what %s holds: %v", database, err)

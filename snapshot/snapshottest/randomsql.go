@@ -11,7 +11,8 @@ import (
 // that change how strings are read, data of COPY, errors and transactions
 // between. It holds nothing that psql reads in a way of its own on purpose:
 // commands (\connect), variables (:name), an escape string that goes on on the
-// next line, labels called END in a body. Nor vertical tabs, which are blanks
+// next line, labels called END in a body, data of a COPY that the server
+// refuses, which psql reads as SQL. Nor vertical tabs, which are blanks
 // from PostgreSQL 16 on only.
 func RandomSQL(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x6d67))}
@@ -109,7 +110,7 @@ func (g *generator) statement() {
 		g.line(fmt.Sprintf("CREATE RULE r%d AS ON UPDATE TO t DO ALSO (SELECT 1; SELECT 2%s);", g.n, g.blank()))
 		g.line(fmt.Sprintf("DROP RULE r%d ON t;", g.n))
 	case 10:
-		if g.newline == "\n" {
+		if g.newline == "\n" && !g.open {
 			g.b.WriteString("\n" + "COPY t" + b() + "FROM stdin;\n" + g.pick("", "7\ta;b\n", "8\t'\n9\t$$\n", "7\t\\\\.\n", "x\ty\n", "1\t--\n2\t\\N\n") + "\\.\n")
 		}
 	case 11:
