@@ -211,11 +211,20 @@ func (r *restore) fillViews(ctx context.Context) error {
 }
 
 func (r *restore) restorePart(ctx context.Context, p *part) error {
-	if p.role == snapshot.RoleData {
-		if err := r.beforeRows(ctx); err != nil {
-			return err
-		}
+	if p.role != snapshot.RoleData {
+		return r.load(ctx, p)
 	}
+	after, err := r.beforeRows(ctx)
+	if err == nil {
+		err = r.load(ctx, p)
+	}
+	if err == nil {
+		err = after(ctx)
+	}
+	return err
+}
+
+func (r *restore) load(ctx context.Context, p *part) error {
 	switch {
 	case p.role == snapshot.RoleGlobals:
 		in, err := r.counted(ctx)
@@ -231,27 +240,52 @@ func (r *restore) restorePart(ctx context.Context, p *part) error {
 }
 
 // beforeRows settles how rows come into a schema that has its constraints and
-// triggers already. On a server of our own neither is in force meanwhile. On
-// another's that takes a right; without it, foreign keys hold in the order that
-// pg_dump --data-only has found, and triggers would change the rows.
-func (r *restore) beforeRows(ctx context.Context) error {
-	return r.loading(ctx, func(l *loader) error {
+// triggers already, until after puts that back. On a server of our own neither is
+// in force meanwhile. On another's that takes a right; without it, an owner can
+// still switch off triggers, and foreign keys hold in the order that
+// pg_dump --data-only has found.
+func (r *restore) beforeRows(ctx context.Context) (after func(context.Context) error, err error) {
+	after = func(context.Context) error { return nil }
+	err = r.loading(ctx, func(l *loader) error {
 		if _, err := l.c.Exec(ctx, "SET session_replication_role = replica"); err == nil {
 			r.replica = true
 			return nil
 		}
-		var trigger string
-		err := l.c.QueryRow(ctx, `SELECT tgname || ' on ' || tgrelid::pg_catalog.regclass FROM pg_catalog.pg_trigger
-			WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY 1 LIMIT 1`).Scan(&trigger)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
+		rows, err := l.c.Query(ctx, `SELECT pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', tgrelid::pg_catalog.regclass, tgname),
+				pg_catalog.format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', tgrelid::pg_catalog.regclass, CASE tgenabled WHEN 'A' THEN 'ALWAYS' END, tgname)
+			FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A') ORDER BY oid`)
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("the schema has the trigger %s, which would change rows while they come in, and the account may not keep it from that; "+
-			"GRANT SET ON PARAMETER session_replication_role TO it (15 and newer), or give one dump of schema and rows (pg_dump --format=custom)", trigger)
+		var off, on []string
+		var disable, enable string
+		if _, err := pgx.ForEachRow(rows, []any{&disable, &enable}, func() error {
+			off, on = append(off, disable), append(on, enable)
+			return nil
+		}); err != nil {
+			return err
+		}
+		after = func(ctx context.Context) error { return r.each(ctx, on) }
+		return l.each(ctx, off)
 	})
+	return after, err
+}
+
+// each runs statements of which none may be left out.
+func (l *loader) each(ctx context.Context, statements []string) error {
+	for _, sql := range statements {
+		if _, err := l.c.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+func (r *restore) each(ctx context.Context, statements []string) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	return r.loading(ctx, func(l *loader) error { return l.each(ctx, statements) })
 }
 
 // archived restores an archive: by pg_restore where there is one that can read
