@@ -108,8 +108,13 @@ histories: build ## replay real projects' histories as pull requests (ONLY=names
 	@go run ./testdata/histories -only '$(ONLY)' -clones '$(CLONES)'
 
 .PHONY: soak
-soak: prepare ## the tests again and again under the race detector (N=10)
+soak: prepare ## the tests again and again under the race detector (N=10), and real fuzzing (FUZZ=5m each)
 	go test -race -count $(or $(N),10) -timeout 3h $(ARGS) $(PKG)
+	MG_FUZZ_FILES=2000 go test -timeout 2h -run 'PiecesDoWhatPsqlDoes' ./gate/migration ./snapshot/postgres
+	for f in migration.FuzzLexer migration.FuzzSplit migration.FuzzFacts postgres.FuzzSplitAsTheGrammar postgres.FuzzSplit; do \
+	  case $$f in migration.*) p=./gate/migration ;; *) p=./snapshot/postgres ;; esac; \
+	  go test -run '^$$' -fuzz "^$${f#*.}$$" -fuzztime $(or $(FUZZ),5m) -fuzzminimizetime 10x $$p || exit; \
+	done
 
 .PHONY: clean
 clean: ## what was built here; not what targets of yours are running
