@@ -253,7 +253,7 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 	o.Engine = gate.Engine{Name: o.Engine.Name, Version: g.server.version()}
 	o.Target = gate.TargetFacts{Kind: g.target.Kind, Detail: g.target.Detail}
 	o.Snapshot, o.Tier = g.facts, gate.TierSchema
-	if g.facts != nil {
+	if g.facts != nil && g.facts.Manifest.Rows > int64(g.ledgerRows) { // else a dump of the schema
 		o.Tier = gate.TierData
 	}
 	for _, l := range g.target.Lacks {

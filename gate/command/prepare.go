@@ -22,9 +22,11 @@ type ground struct {
 	baseline baseline
 	// facts is nil where there is no snapshot.
 	facts *gate.SnapshotFacts
-	// ledger is the history table's name in the baseline, "" for none.
-	ledger  string
-	pending []migration.Migration
+	// ledger is the history table's name in the baseline, "" for none; it has
+	// ledgerRows.
+	ledger     string
+	ledgerRows int
+	pending    []migration.Migration
 	// already are the change's migrations that the baseline has, which are not
 	// run.
 	already []migration.Migration
@@ -217,7 +219,7 @@ func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*chan
 	if err != nil || !found {
 		return nil, err
 	}
-	g.ledger = table.name
+	g.ledger, g.ledgerRows = table.name, len(table.rows)
 	if g.facts != nil {
 		g.facts.Ledger = table.name
 	}

@@ -109,6 +109,9 @@ func (m *model) caveats() []string {
 		}
 		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))
 	}
+	if m.obs.Snapshot != nil && m.obs.Tier == gate.TierSchema {
+		cs = append(cs, "NO ROWS: the snapshot holds the schema alone, so durations were measured on empty tables")
+	}
 	if no > 0 && !m.durationsUnmeasured() {
 		c := fmt.Sprintf("NOT MEASURED: %s on empty tables; a short one there says nothing about production", plural(int64(no), "lock window"))
 		if yes+no > 1 {
