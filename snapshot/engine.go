@@ -21,7 +21,7 @@ const (
 // MariaDB alone. It is quick also for a large file: what Open verifies, it does
 // not.
 func EngineOf(spec string) (string, error) {
-	s, _, _ := parseSpec(spec) // what is wrong with it, Open says
+	s, _ := parseSpec(spec) // what is wrong with it, Open says
 	path := s.Path
 	info, err := os.Stat(path)
 	if err != nil {

@@ -190,6 +190,18 @@ func TestOpenOfAWholeCluster(t *testing.T) {
 	}
 }
 
+// Roles beside it do not have it.
+func TestOpenOfAWholeClusterInADirectory(t *testing.T) {
+	dir := directoryOf(t, map[string]string{"globals.sql": globalsDump, "all.sql": cluster("shop:table t,rows t", "stock:table u")})
+	src, err := snapshot.Open(context.Background(), dir+"#database=stock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(src); got != "globals globals.sql, whole all.sql" || src.Parts[1].Database != "stock" {
+		t.Errorf("got %s of %q", got, src.Parts[1].Database)
+	}
+}
+
 // A digest and a name may stand in either order behind a file whose name has a #.
 func TestOpenSpec(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dump#1.sql")
