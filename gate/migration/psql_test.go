@@ -35,7 +35,8 @@ func asSession(text string) snapshottest.Splitter {
 // differences are what psql reads in a way of its own, which no migration tool
 // shares; the corpus has the rest of its texts without them. Texts with psql's
 // commands (\connect) and variables (:name) are refused by the splitter, and so
-// is what follows COPY … FROM stdin; on its line.
+// is what follows COPY … FROM stdin; on its line. RandomSQL names three more,
+// which it leaves out.
 var differences = []struct{ why, text, instead string }{
 	{
 		"psql counts the words BEGIN, CASE and END of a body, labels and columns of that name included",

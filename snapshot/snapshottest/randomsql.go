@@ -12,8 +12,9 @@ import (
 // between. It holds nothing that psql reads in a way of its own on purpose:
 // commands (\connect), variables (:name), an escape string that goes on on the
 // next line, labels called END in a body, data of a COPY that the server
-// refuses, which psql reads as SQL. Nor vertical tabs, which are blanks
-// from PostgreSQL 16 on only.
+// refuses, which psql reads as SQL, strings on the very line of a SET of
+// standard_conforming_strings, which it heeds from the next on. Nor vertical
+// tabs, which are blanks from PostgreSQL 16 on only.
 func RandomSQL(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x6d67))}
 	g.newline = "\n"
@@ -125,8 +126,8 @@ func (g *generator) statement() {
 	case 13:
 		if !g.open { // what a rollback undoes is another story
 			g.escapes = !g.escapes
-			g.line("SET standard_conforming_strings" + g.pick(" = ", " TO ") + map[bool]string{true: "off", false: "on"}[g.escapes] + ";")
-			g.line("SET escape_string_warning = off;")
+			g.b.WriteString("SET escape_string_warning = off;" + g.newline + "SET standard_conforming_strings" + g.pick(" = ", " TO ") +
+				map[bool]string{true: "off", false: "on"}[g.escapes] + ";" + g.newline)
 		}
 	case 14:
 		g.line("COMMENT ON TABLE t IS " + g.text() + ";")
