@@ -34,6 +34,7 @@ type flywayConfig struct {
 	// lock in a transaction, which is its default.
 	locks      bool
 	outOfOrder bool
+	validates  bool
 }
 
 // flywayValue is a value, or what it would take to have it.
@@ -45,7 +46,7 @@ func defaultFlywayConfig() *flywayConfig {
 	c := &flywayConfig{
 		prefix: "V", undo: "U", repeatable: "R", baseline: "B", separator: "__", suffixes: []string{".sql"},
 		replace: true, open: "${", shut: "}", namespaceSeparator: ":", placeholders: map[string]flywayValue{},
-		table: "flyway_schema_history", inTransaction: true,
+		table: "flyway_schema_history", inTransaction: true, validates: true,
 	}
 	c.prefixes = c.sorted()
 	return c
@@ -306,6 +307,7 @@ func (c *flywayConfig) apply(v *flywayValues) {
 	c.mixed = v.bool("mixed", false)
 	c.inTransaction = v.bool("executeInTransaction", true)
 	c.outOfOrder = v.bool("outOfOrder", false)
+	c.validates = v.bool("validateOnMigrate", true)
 	c.locks = v.bool("postgresql.transactional.lock", true)
 	c.encoding = v.text("encoding", "")
 	if v.getenv != nil {

@@ -121,13 +121,18 @@ var flywayEvents = []string{
 }
 
 // flywayWhen are the callbacks that run once a migration of a database, and
-// where: before everything, or among what runs after the versions.
+// where: before everything, or among what runs after the versions. Flyway
+// validates before it migrates, unless validateOnMigrate says otherwise.
 var flywayWhen = map[string]string{
-	"beforeMigrate":       " ",
+	"beforeValidate":      " 1",
+	"afterValidate":       " 2",
+	"beforeMigrate":       " 3",
 	"afterVersioned":      "~1",
 	"beforeRepeatables":   "~2",
 	"afterMigrateApplied": "~4",
 	"afterMigrate":        "~5",
+
+	"afterMigrateOperationFinish": "~6",
 }
 
 const flywayRepeatable = "~3"
@@ -172,7 +177,7 @@ func (t flyway) name(rel string) (f fileName, ok bool, err error) {
 		}
 	default:
 		when, runs := flywayWhen[n.prefix]
-		if !runs {
+		if !runs || strings.HasSuffix(n.prefix, "Validate") && !c.validates {
 			return f, false, nil // see each and foreign
 		}
 		f.name = strings.TrimSpace(n.prefix + " " + n.description)
