@@ -10,7 +10,8 @@ import (
 
 // reverse takes the step back by the tool, on a copy of the database, where the
 // gate ran the down script, and holds down-failed and down-drift against what
-// comes of it. A schema has drifted where its dump lacks a line it had before.
+// comes of it. A schema has drifted where its dump lacks a line it had before,
+// which does not see that only the order of a view's columns has changed.
 func (r *result) reverse(ctx context.Context, srv *server, s step, k int, rep report, database string, before map[string]bool, repo string, opt options) error {
 	ran := false
 	for _, m := range rep.Observation.Migrations {
