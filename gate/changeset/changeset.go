@@ -109,6 +109,9 @@ type Change struct {
 	// Unreadable are the head's files that are no migrations as they stand
 	// (KeepGoing); nothing else is said of them.
 	Unreadable []gate.Unreadable `json:"-"`
+	// Configs are the files by which a project tells its tool how to take the
+	// directory (flyway.conf) and that differ, by path.
+	Configs []string `json:"configs,omitempty"`
 	// Skipped are the head's steps that no SQL holds, such as Go files, and that
 	// Ignore names: they are not run.
 	Skipped []string `json:"skipped,omitempty"`
@@ -165,6 +168,7 @@ func Detect(ctx context.Context, opt Options) (*Change, error) {
 
 	if gone != nil { // unless the change itself deleted it
 		if dir = repo.firstDir(ctx, b.id, gone.candidates); dir == "" {
+			gone.elsewhere = repo.elsewhere(ctx, opt.parsing())
 			return nil, gone
 		}
 		c.Dir = dir
@@ -207,6 +211,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		return err
 	}
 	c.Layout, c.Ledger = layout.Name, layout.Ledger
+	c.Configs = configsOf(layout, c.Dir, base, head)
 	if opt.LedgerTable != "" {
 		if c.Ledger.Kind == "" {
 			c.Ledger.Kind = plainLedgerKind(opt.LedgerTable)
@@ -232,7 +237,7 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	c.configured(headSet)
 	c.OutOfOrder = headSet.Layout.OutOfOrder
 	c.Skipped = headSet.Skipped
-	for _, err := range unrecognised(headSet, base, head, layout.Name) {
+	for _, err := range append(c.unrecognised(headSet, base, head, layout.Name), firstReversals(baseSet, headSet, base)...) {
 		if !c.note(opt, err) {
 			return err
 		}
@@ -293,7 +298,21 @@ func (c *Change) chooseLayout(name string, base, head *tree) (migration.Layout, 
 	}
 	d, err := migration.Detect(from, c.Dir, c.Parsing)
 	c.LayoutReason = d.Reason
+	if err == nil && from != base && head.differs && base.holdsSQL() {
+		err = c.sameLayout(d, base)
+	}
 	return d.Layout, err
+}
+
+// sameLayout refuses a change whose files make the base's those of another tool,
+// by which they would be read otherwise than they have been run.
+func (c *Change) sameLayout(now migration.Detection, base *tree) error {
+	was, err := migration.Detect(base, c.Dir, c.Parsing)
+	if err != nil || was.Name == now.Name {
+		return nil // where the base tells nothing, the head must
+	}
+	return fmt.Errorf("this change makes the migrations in %s those of another tool: the layout is %s in the base (%s) and %s now (%s): say which with --layout %s or --layout %s",
+		c.Dir, was.Name, was.Reason, now.Name, now.Reason, was.Name, now.Name)
 }
 
 func layoutNames() (names string) {

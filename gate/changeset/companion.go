@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
 // companionOf finds the migration whose run a file beside its script decides on
@@ -23,6 +24,18 @@ func companionOf(name, layout string, own map[string]owner) (owner, bool) {
 		}
 	}
 	return owner{}, false
+}
+
+// configsOf lists the tool's own files for the directory that differ.
+func configsOf(layout migration.Layout, dir string, base, head *tree) (names []string) {
+	for _, name := range layout.ConfigFiles(dir) {
+		_, was := base.files[name]
+		_, is := head.files[name]
+		if was != is || is && differ(base, name, head, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // companions tells what happened to the files beside merged migrations that

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -104,16 +105,21 @@ func owners(s migration.Set) map[string]owner {
 func added(base, head migration.Set, baseTree, headTree *tree) []migration.Migration {
 	merged := map[string]bool{}
 	gone := map[string]bool{}
+	repeatable := map[string]string{}
 	for _, m := range base.Migrations {
 		merged[mainFile(m)] = true
 		if _, still := headTree.files[mainFile(m)]; !still {
 			gone[identity(m)] = true
 		}
+		if m.Repeatable {
+			repeatable[identity(m)] = mainFile(m)
+		}
 	}
 	var news []migration.Migration
 	for _, m := range head.Migrations {
 		file := mainFile(m)
-		if !merged[file] && !gone[identity(m)] || m.Repeatable && merged[file] && differs(baseTree, headTree, file) {
+		was := repeatable[identity(m)]
+		if !merged[file] && !gone[identity(m)] || was != "" && differ(baseTree, was, headTree, file) {
 			news = append(news, m)
 		}
 	}
@@ -128,12 +134,12 @@ func identity(m migration.Migration) string {
 	return fmt.Sprint(m.Repeatable, m.Baseline, m.Key())
 }
 
-// differs reports whether both sides have a file, with different content.
-func differs(base, head *tree, name string) bool {
-	if base == nil || base.same(head, name) {
+// differ reports whether two files that both sides have differ in content.
+func differ(base *tree, from string, head *tree, to string) bool {
+	if base == nil || from == to && base.same(head, to) {
 		return false
 	}
-	line, err := firstDifference(base, name, head, name)
+	line, err := firstDifference(base, from, head, to)
 	return err == nil && line > 0
 }
 
@@ -200,6 +206,12 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 		if err != nil {
 			return nil, err
 		}
+		if moved := headSet.Layout.Name == "flyway" && path.Base(from) == path.Base(name); moved && (line == 0 || after[name].m.Repeatable) {
+			if line > 0 { // which Flyway runs again, wherever it lies
+				changes = append(changes, gate.FileChange{Path: name, From: from, Status: "edited", FirstLine: line, Merged: true, Version: after[name].m.Version, Repeatable: true})
+			}
+			continue // Flyway knows a script by its name alone
+		}
 		changes = append(changes, gate.FileChange{Path: name, From: from, Status: "renamed", FirstLine: line, Merged: true, Version: after[name].m.Version, Repeatable: after[name].m.Repeatable})
 	}
 	for _, name := range gone {
@@ -245,7 +257,8 @@ func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 // unrecognised finds the .sql files that this change adds or edits and that no
 // name of the layout fits: a tool might run them, and the gate would not have
 // looked.
-func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
+func (c *Change) unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
+	likely := sync.OnceValue(func() string { return likelier(head, c.Dir, layout, c.Parsing) })
 	for _, name := range set.Unrecognised {
 		old, was := base.files[name]
 		now := head.files[name]
@@ -268,7 +281,27 @@ func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes 
 		mistakes = append(mistakes, &migration.InputError{
 			File:    name,
 			Message: fmt.Sprintf("%s by this change, and no migration by the names of the %s layout", verb, layout),
-			Remedy:  fmt.Sprintf("rename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", better, path.Base(name)),
+			Remedy:  fmt.Sprintf("%srename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", likely(), better, path.Base(name)),
+		})
+	}
+	return mistakes
+}
+
+// firstReversals finds the files that this change brings and that are taken for
+// reversals by an underscore alone, where the base has none of that sort: what
+// has run every file so far would run them too.
+func firstReversals(baseSet, headSet migration.Set, base *tree) (mistakes []*migration.InputError) {
+	if len(baseSet.Migrations) == 0 || len(baseSet.Unsure) > 0 {
+		return nil
+	}
+	for _, name := range headSet.Unsure {
+		if _, was := base.files[name]; was {
+			continue
+		}
+		stem := name[:strings.LastIndexByte(name, '_')]
+		mistakes = append(mistakes, &migration.InputError{
+			File: name, Message: "the first file here whose name ends as a reversal's might: whatever runs the others may run it as well",
+			Remedy: fmt.Sprintf("name it %s.down.sql if it reverses %s, and with another last word if not", path.Base(stem), path.Base(stem)),
 		})
 	}
 	return mistakes

@@ -50,7 +50,18 @@ func TestFlywayChanges(t *testing.T) {
 		"a version moved to another directory": {func(r *testRepo) {
 			r.git("mv", "migrations/2024/V1_2__total.sql", "migrations/V1_2__total.sql")
 			r.git("mv", "migrations/2024/V1_2__total.sql.conf", "migrations/V1_2__total.sql.conf")
-		}, `renamed migrations/V1_2__total.sql from migrations/2024/V1_2__total.sql merged v1.2`},
+		}, ``},
+		"a version moved and edited": {func(r *testRepo) {
+			r.git("mv", "migrations/2024/V1_2__total.sql", "migrations/V1_2__total.sql")
+			r.write("migrations/V1_2__total.sql", "SELECT 2;\n")
+		}, `renamed migrations/V1_2__total.sql from migrations/2024/V1_2__total.sql line 1 merged v1.2`},
+		"a repeatable moved": {func(r *testRepo) { r.git("mv", "migrations/views/R__paid_orders.sql", "migrations/R__paid_orders.sql") }, ``},
+		"a repeatable moved and edited": {func(r *testRepo) {
+			r.git("mv", "migrations/views/R__paid_orders.sql", "migrations/R__paid_orders.sql")
+			r.write("migrations/R__paid_orders.sql", "SELECT 2;\n")
+		}, `
+			edited migrations/R__paid_orders.sql from migrations/views/R__paid_orders.sql line 1 merged v
+			pending _paid orders: migrations/R__paid_orders.sql`},
 		"what is beside a merged script": {func(r *testRepo) {
 			r.write("migrations/2024/V1_2__total.sql.conf", "executeInTransaction=true\n")
 		}, `edited migrations/2024/V1_2__total.sql.conf line 1 merged v1.2`},

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,6 +40,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	opt := a.changesetOptions(m)
 	change, err := changeset.Detect(ctx, opt)
 	if err == nil {
+		a.toolConfigs(change)
 		a.unseen = append(append(a.elsewhere(ctx, opt, change), skipped(change)...), caveats(change)...)
 	}
 	return change, err
@@ -51,7 +53,17 @@ func (a *app) changesetOptions(m config.Migrations) changeset.Options {
 		CI:      a.ci.Base,
 		Dialect: dialect(m.Engine), SQLMode: m.SQLMode, Dir: a.env.Dir, MigrationsDir: m.Dir, Layout: m.Layout, Base: m.Base, Head: m.Head, Ignore: m.Ignore,
 		LedgerTable: m.LedgerTable, Placeholders: placeholders(m.Placeholder), Transaction: m.Transaction,
-		LookupEnv: a.lookupEnv, Log: a.log,
+		LookupEnv: a.scriptEnv, Log: a.log,
+	}
+}
+
+// toolConfigs tells of the change's own files by which its migrations were read:
+// they count in this run already.
+func (a *app) toolConfigs(change *changeset.Change) {
+	for _, file := range change.Configs {
+		if x := (gate.ConfigChange{File: file, InForce: true}); !slices.Contains(a.configChanges, x) {
+			a.configChanges = append(a.configChanges, x)
+		}
 	}
 }
 
@@ -75,6 +87,11 @@ func skipped(change *changeset.Change) []gate.Unmeasured {
 // the tool does cannot show.
 func caveats(change *changeset.Change) (all []gate.Unmeasured) {
 	for _, m := range change.Added {
+		if up := m.Up; up.Unrun != "" {
+			all = append(all, gate.Unmeasured{
+				What: up.File, Why: up.Unrun, Remedy: cmp.Or(up.Remedy, "look for what it locks and destroys by reading it: no later change is judged by it"), Accepted: up.Remedy == "",
+			})
+		}
 		if m.Up.Caveat != "" {
 			all = append(all, gate.Unmeasured{What: "how " + change.Layout + " itself ends " + m.Up.File, Why: m.Up.Caveat, Remedy: m.Up.Remedy})
 		}

@@ -113,6 +113,7 @@ func (l *linter) lint(ctx context.Context, p place) error {
 	default:
 		l.base = change.Base
 		if len(p.files) == 0 {
+			l.toolConfigs(change)
 			l.unseen = l.elsewhere(ctx, opt, change)
 		}
 	}

@@ -72,7 +72,7 @@ func (l *linter) holdsMigrations(dir, file string) bool {
 		return true
 	}
 	fsys := overlay{os.DirFS(dir), l.contentOf(dir)}
-	d, err := migration.Detect(fsys, ".", migration.Options{Dialect: dialect(l.cmd.Engine), Ignore: l.cmd.Ignore, Getenv: l.lookupEnv})
+	d, err := migration.Detect(fsys, ".", migration.Options{Dialect: dialect(l.cmd.Engine), Ignore: l.cmd.Ignore, Getenv: l.scriptEnv})
 	if err != nil {
 		l.log.Debug("look for migrations", "dir", dir, "error", err)
 	}

@@ -121,6 +121,9 @@ func (t flyway) parse(in input) (up, down *Script, err error) {
 	}
 	s.Statements = r.p.done()
 	t.caveat(s)
+	if r.why != "" {
+		s.Unrun, s.Remedy = r.why, r.answer
+	}
 	return up, down, nil
 }
 
@@ -144,6 +147,8 @@ type flywayReader struct {
 	t     flyway
 	p     *parser
 	batch int
+	// why the first script that was left out was, and what would have it run.
+	why, answer string
 }
 
 // script adds a file's statements and tells whether they run in a transaction.
@@ -185,6 +190,9 @@ func (r *flywayReader) script(in input) (wrapped bool, err error) {
 		wrapped = wrapped && out1 == nil
 	}
 	if own.skip {
+		if r.why == "" {
+			r.why, r.answer = own.why, own.answer
+		}
 		return wrapped, nil
 	}
 	first := len(r.p.statements)

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -14,6 +15,8 @@ type flywayScriptConfig struct {
 	inTransaction, replace *bool
 	encoding               string
 	skip                   bool
+	// why it is skipped, and what would answer as production does.
+	why, answer string
 }
 
 func (t flyway) scriptConfig(in input) (s flywayScriptConfig, err error) {
@@ -48,12 +51,34 @@ func (t flyway) scriptConfig(in input) (s flywayScriptConfig, err error) {
 			if !ok {
 				return s, fail("shouldExecute is an expression that this program does not understand", "write it as true, false or a comparison by == and !=, joined by && or ||")
 			}
-			s.skip = !run
+			if s.skip = !run; s.skip {
+				s.why = fmt.Sprintf("not run: shouldExecute in %s:%d says no", file, p.line)
+				s.answer = t.unsaid(in, p.value)
+			}
 		default:
 			return s, fail("Flyway does not know the property "+strconv.Quote(p.key)+" of a script, and refuses it", "remove it: executeInTransaction, encoding, placeholderReplacement and shouldExecute can be said here")
 		}
 	}
 	return s, nil
+}
+
+// unsaid asks for the placeholders of an expression that nobody gave with the
+// run: a project's file may have others than production.
+func (t flyway) unsaid(in input, value string) string {
+	var ask []string
+	for _, s := range t.config().stretches(value) {
+		given := false
+		for name := range in.opt.Placeholders {
+			given = given || strings.EqualFold(name, s.name)
+		}
+		if s.is && !given {
+			ask = append(ask, "--placeholder "+s.name+"=VALUE")
+		}
+	}
+	if ask == nil {
+		return ""
+	}
+	return "pass " + strings.Join(ask, " ") + " as it is in production"
 }
 
 // evaluate answers an expression of shouldExecute.

@@ -99,12 +99,19 @@ func configure(t tool, fsys fs.FS, dir string, opt Options) (tool, error) {
 // ConfigFiles are the files outside of a directory of migrations, by their
 // paths from the repository's top, that may tell how a tool takes it.
 func ConfigFiles(dir string) (files []string) {
-	for _, t := range tools() {
-		if c, ok := t.(configurable); ok {
-			files = append(files, c.configFiles(cleanDir(dir))...)
-		}
+	for _, l := range Layouts() {
+		files = append(files, l.ConfigFiles(dir)...)
 	}
 	return files
+}
+
+// ConfigFiles are those of one tool.
+func (l Layout) ConfigFiles(dir string) []string {
+	t, _ := toolOf(l.Name)
+	if c, ok := t.(configurable); ok {
+		return c.configFiles(cleanDir(dir))
+	}
+	return nil
 }
 
 func isSQL(base string) bool { return strings.EqualFold(path.Ext(base), ".sql") }

@@ -125,7 +125,7 @@ func forget(all []Migration) {
 	for i := range all {
 		for _, s := range []*Script{&all[i].Up, all[i].Down} {
 			if s != nil {
-				s.Statements, s.Wrapped, s.Caveat, s.Remedy = nil, false, "", ""
+				s.Statements, s.Wrapped, s.Caveat, s.Unrun, s.Remedy = nil, false, "", "", ""
 			}
 		}
 	}
@@ -168,6 +168,9 @@ func showScript(b *bytes.Buffer, s *Script) {
 	fmt.Fprintln(b)
 	if s.Caveat != "" {
 		fmt.Fprintf(b, "    caveat: %s; %s\n", s.Caveat, s.Remedy)
+	}
+	if s.Unrun != "" {
+		fmt.Fprintf(b, "    %s; %s\n", s.Unrun, s.Remedy)
 	}
 	for _, st := range s.Statements {
 		fmt.Fprintf(b, "    %d-%d batch %d %s %q", st.Line, st.EndLine, st.Batch, st.Facts.Kind, st.SQL)

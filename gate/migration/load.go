@@ -21,6 +21,9 @@ type Set struct {
 	// Renames are names by which the tool would take those of them that look as
 	// if they were meant to be migrations (Flyway's V1_name.sql), by path.
 	Renames map[string]string
+	// Unsure are reversals by their names' last word alone, behind an underscore
+	// (plain), by path: other programs would run them like any file.
+	Unsure []string
 	// Skipped are steps of the tool's that no SQL holds, and that Ignore names.
 	Skipped []string
 }
@@ -144,7 +147,7 @@ func List(fsys fs.FS, dir string, layout Layout, opt Options) (Set, error) {
 
 // gatherer is a tool for which a file's part hangs on the others' names.
 type gatherer interface {
-	gather([]entry) (known []entry, unrecognised []string, err error)
+	gather([]entry) (known []entry, unrecognised, unsure []string, err error)
 }
 
 // surveyor is a tool that runs some files of a directory around others.
@@ -192,7 +195,7 @@ func scanDir(fsys fs.FS, dir string, t tool, opt Options, set *Set) (known []ent
 	}
 	if g, ok := t.(gatherer); ok {
 		var strange []string
-		if known, strange, err = g.gather(known); err != nil {
+		if known, strange, set.Unsure, err = g.gather(known); err != nil {
 			return nil, err
 		}
 		set.Unrecognised = append(set.Unrecognised, strange...)

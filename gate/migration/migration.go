@@ -106,6 +106,10 @@ type Script struct {
 	// it says cannot show; a clause, and Remedy the way out.
 	Caveat string `json:"caveat,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+	// Unrun is why the tool leaves the script out, by what stands beside it
+	// (Flyway's shouldExecute); a clause. Elsewhere it may run: Remedy tells how to
+	// have it run here as well, and is "" where no database has another answer.
+	Unrun string `json:"unrun,omitempty"`
 
 	Statements []Statement `json:"statements"`
 }

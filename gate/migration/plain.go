@@ -95,7 +95,7 @@ func naturalOrder(stem string) string {
 // begins with a number, those that do not are no migrations: a schema's dump,
 // seeds. And a name that ends in _down is a reversal where the directory has
 // such pairs, else a name; one of its own among pairs could be either.
-func (plain) gather(entries []entry) (known []entry, unrecognised []string, err error) {
+func (plain) gather(entries []entry) (known []entry, unrecognised, unsure []string, err error) {
 	numbered, pairs, ups, downs := false, false, map[string]bool{}, map[string]bool{}
 	for _, e := range entries {
 		stem, d, _ := plainStem(e.rel)
@@ -117,14 +117,16 @@ func (plain) gather(entries []entry) (known []entry, unrecognised []string, err 
 			unrecognised = append(unrecognised, e.file)
 			continue
 		case !sure && d == Down && !ups[stem] && pairs:
-			return nil, nil, &InputError{File: e.file, Message: "named as other files here that reverse one, and nothing is there that it would reverse",
+			return nil, nil, nil, &InputError{File: e.file, Message: "named as other files here that reverse one, and nothing is there that it would reverse",
 				Remedy: "name its last word otherwise if it is a migration, or list it under ignore: in the configuration"}
 		case !sure && (d == Down && !ups[stem] || d == Up && !downs[stem]):
 			e.fileName = plainName(e.rel[:len(e.rel)-len(".sql")], Up)
+		case !sure && d == Down:
+			unsure = append(unsure, e.file)
 		}
 		known = append(known, e)
 	}
-	return known, unrecognised, nil
+	return known, unrecognised, unsure, nil
 }
 
 func (plain) bothInOne() bool { return false }

@@ -19,6 +19,8 @@ func psqlCommand(text string, start int, inside bool) (end int, err error) {
 	switch {
 	case strings.Contains(text[start+1:end], `\`):
 		return refuse(fmt.Sprintf("%s is followed by another command of psql on its line", name), "put each on a line of its own")
+	case strings.Contains(text[start:end], "`"):
+		return refuse(name+" has a program in backticks, which psql would run: it can do anything", "remove it")
 	case inside:
 		return refuse(fmt.Sprintf("%s stands inside a statement", name), "put it before the statement, or behind the semicolon")
 	case psqlHarmless(words):

@@ -125,3 +125,47 @@ func TestFlywayRepeatables(t *testing.T) {
 		}
 	}
 }
+
+// TestFlywayMoves: to Flyway a script is the same in whatever directory it lies,
+// and a repeatable one that was edited on the way runs again.
+func TestFlywayMoves(t *testing.T) {
+	b, ctx := newBench(t, "flyway"), t.Context()
+	files := func(pairs ...string) func(string) {
+		return func(dir string) {
+			for i := 0; i < len(pairs); i += 2 {
+				full := filepath.Join(dir, pairs[i])
+				b.must(os.MkdirAll(filepath.Dir(full), 0o755))
+				b.must(os.WriteFile(full, []byte(pairs[i+1]), 0o644))
+			}
+		}
+	}
+	merged := files("V1__orders.sql", "CREATE TABLE orders (id int);\n", "old/V2__x.sql", "ALTER TABLE orders ADD COLUMN x int;\n",
+		"old/R__same.sql", "CREATE OR REPLACE VIEW a AS SELECT 1 AS n;\n", "old/R__edited.sql", "CREATE OR REPLACE VIEW b AS SELECT 1 AS n;\n")
+	top := b.branch(merged, func(dir string) {
+		b.must(os.Rename(filepath.Join(dir, "old"), filepath.Join(dir, "new")))
+		files("new/R__edited.sql", "CREATE OR REPLACE VIEW b AS SELECT 2 AS n;\n", "V3__y.sql", "ALTER TABLE orders ADD COLUMN y int;\n")(dir)
+	})
+	db := b.database("")
+	base := filepath.Join(b.dir, "base")
+	merged(base)
+	b.must(b.tool.up(ctx, db, base))
+	dump := b.dump(db)
+	said, err := b.tool.pending(ctx, db, filepath.Join(top, "migrations"))
+	b.must(err)
+	b.must(b.tool.up(ctx, db, filepath.Join(top, "migrations")))
+	for i := range said {
+		said[i] = filepath.Base(said[i])
+	}
+	code, r, stderr := b.check(top, dump)
+	if code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if diff := cmp.Diff(said, pendingOf(r)); diff != "" || len(said) != 2 {
+		t.Errorf("Flyway would run %v: %s", said, diff)
+	}
+	for _, f := range r.Findings {
+		if f.Rule == "checksum-drift" {
+			t.Errorf("a script that moved is no drift: %s", f.Message)
+		}
+	}
+}
