@@ -1,6 +1,7 @@
 package changeset
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -102,6 +103,7 @@ func (r *repo) firstDir(ctx context.Context, commit string, names []string) stri
 type missingDir struct {
 	name, cwd, top string
 	candidates     []string
+	elsewhere      string // the options that would do
 }
 
 func (e *missingDir) Error() string {
@@ -109,7 +111,7 @@ func (e *missingDir) Error() string {
 	if e.cwd != e.top {
 		where += " nor at the repository's top " + e.top
 	}
-	return fmt.Sprintf("migration directory %s does not exist in %s: pass --dir DIR", e.name, where)
+	return fmt.Sprintf("migration directory %s does not exist in %s: pass %s", e.name, where, cmp.Or(e.elsewhere, "--dir DIR"))
 }
 
 // refuseSubmodule says so where the directory belongs to another repository.
