@@ -237,7 +237,9 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 	c.configured(headSet)
 	c.OutOfOrder = headSet.Layout.OutOfOrder
 	c.Skipped = headSet.Skipped
-	for _, err := range append(c.unrecognised(headSet, base, head, layout.Name), firstReversals(baseSet, headSet, base)...) {
+	likely := likelier(head, c.Dir, layout.Name, mopt)
+	for _, err := range append(unrecognised(headSet, base, head, layout.Name), firstReversals(baseSet, headSet, base)...) {
+		likely(err)
 		if !c.note(opt, err) {
 			return err
 		}
@@ -250,7 +252,9 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		return there && f.Status == "deleted"
 	})
 	for _, m := range added(baseSet, headSet, base, head) {
-		switch err := m.Parse(head, layout, mopt); {
+		err := m.Parse(head, layout, mopt)
+		likely(err)
+		switch {
 		case err == nil && m.Baseline:
 			c.Baselines = append(c.Baselines, m)
 		case err == nil:
@@ -292,21 +296,21 @@ func (c *Change) chooseLayout(name string, base, head *tree) (migration.Layout, 
 		c.LayoutReason = "named by --layout"
 		return layout, nil
 	}
-	from := head
+	from := remembering{head, map[string][]byte{}}
 	if !head.holdsSQL() {
-		from = base // everything was deleted: the base still tells
+		from.tree = base // everything was deleted: the base still tells
 	}
 	d, err := migration.Detect(from, c.Dir, c.Parsing)
 	c.LayoutReason = d.Reason
-	if err == nil && from != base && head.differs && base.holdsSQL() {
-		err = c.sameLayout(d, base)
+	if err == nil && from.tree == head && head.differs && base.holdsSQL() {
+		err = c.sameLayout(d, baseOf{base, from})
 	}
 	return d.Layout, err
 }
 
 // sameLayout refuses a change whose files make the base's those of another tool,
 // by which they would be read otherwise than they have been run.
-func (c *Change) sameLayout(now migration.Detection, base *tree) error {
+func (c *Change) sameLayout(now migration.Detection, base baseOf) error {
 	was, err := migration.Detect(base, c.Dir, c.Parsing)
 	if err != nil || was.Name == now.Name {
 		return nil // where the base tells nothing, the head must

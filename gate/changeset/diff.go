@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/migration-gate/migration-gate/gate"
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -257,8 +256,7 @@ func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 // unrecognised finds the .sql files that this change adds or edits and that no
 // name of the layout fits: a tool might run them, and the gate would not have
 // looked.
-func (c *Change) unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
-	likely := sync.OnceValue(func() string { return likelier(head, c.Dir, layout, c.Parsing) })
+func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
 	for _, name := range set.Unrecognised {
 		old, was := base.files[name]
 		now := head.files[name]
@@ -281,7 +279,7 @@ func (c *Change) unrecognised(set migration.Set, base, head *tree, layout string
 		mistakes = append(mistakes, &migration.InputError{
 			File:    name,
 			Message: fmt.Sprintf("%s by this change, and no migration by the names of the %s layout", verb, layout),
-			Remedy:  fmt.Sprintf("%srename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", likely(), better, path.Base(name)),
+			Remedy:  fmt.Sprintf("rename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", better, path.Base(name)),
 		})
 	}
 	return mistakes

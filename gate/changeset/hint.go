@@ -2,11 +2,13 @@ package changeset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
 )
@@ -33,11 +35,6 @@ func (r *repo) elsewhere(ctx context.Context, opt migration.Options) string {
 			held[dir] = true
 		}
 	}
-	type place struct {
-		dir  string
-		sure bool
-		by   migration.Candidate
-	}
 	var places []place
 	for dir := range held {
 		d, err := migration.Detect(os.DirFS(r.top), dir, opt)
@@ -45,8 +42,9 @@ func (r *repo) elsewhere(ctx context.Context, opt migration.Options) string {
 			continue
 		}
 		i := slices.IndexFunc(d.Candidates, func(c migration.Candidate) bool { return c.Layout == d.Name })
-		places = append(places, place{dir, d.Candidates[i].Strength != "could be", d.Candidates[i]})
+		places = append(places, place{dir, d.Candidates[i].Strength != "could be", d.Candidates[i], 0})
 	}
+	places = outermost(places)
 	slices.SortFunc(places, func(a, b place) int {
 		switch {
 		case a.sure != b.sure && a.sure:
@@ -65,12 +63,50 @@ func (r *repo) elsewhere(ctx context.Context, opt migration.Options) string {
 	return strings.ReplaceAll(strings.Join(said, " or "), ", 1 files)", ", 1 file)")
 }
 
-// likelier says which layout the files show where another was named, and "" where
-// the one that was named is as likely as any.
-func likelier(files *tree, dir, named string, opt migration.Options) string {
-	d, err := migration.Detect(files, dir, opt)
-	if err != nil || d.Name == named || d.Name == "plain" { // whose names are anybody's
-		return ""
+// place is a directory that a tool's migrations are in.
+type place struct {
+	dir  string
+	sure bool // that they are: by more than a number
+	by   migration.Candidate
+	own  int // files in it and not in another place below
+}
+
+// outermost leaves out what only holds other places, and what another place
+// holds that has files of its own: a tool that reads directories below.
+func outermost(places []place) []place {
+	below := func(p, q place) bool {
+		return p.by.Layout == q.by.Layout && p.dir != q.dir && (q.dir == "." || strings.HasPrefix(p.dir, q.dir+"/"))
 	}
-	return fmt.Sprintf("leave --layout out or say --layout %s (%s), ", d.Name, d.Reason)
+	length := func(p place) int { return len(strings.TrimSuffix(p.dir, ".")) } // of the top, none
+	slices.SortFunc(places, func(a, b place) int { return length(b) - length(a) })
+	for i := range places { // the innermost first
+		p := &places[i]
+		p.own = p.by.Files
+		for _, q := range places[:i] {
+			if below(q, *p) {
+				p.own -= q.own
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(places), func(p place) bool {
+		return p.own <= 0 || slices.ContainsFunc(places, func(q place) bool { return q.own > 0 && below(p, q) })
+	})
+}
+
+// likelier puts before a mistake's remedy which layout the files show, where
+// another was named.
+func likelier(files *tree, dir, named string, opt migration.Options) func(error) {
+	shown := sync.OnceValue(func() string {
+		d, err := migration.Detect(files, dir, opt)
+		if err != nil || d.Name == named || d.Name == "plain" { // whose names are anybody's
+			return ""
+		}
+		return fmt.Sprintf("leave --layout out or say --layout %s (%s), ", d.Name, d.Reason)
+	})
+	return func(err error) {
+		var mistake *migration.InputError
+		if errors.As(err, &mistake) {
+			mistake.Remedy = shown() + mistake.Remedy
+		}
+	}
 }
