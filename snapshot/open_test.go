@@ -297,6 +297,9 @@ func TestOpenDirectories(t *testing.T) {
 	put := func(files map[string]string) string {
 		dir := t.TempDir()
 		for name, data := range files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -330,6 +333,10 @@ func TestOpenDirectories(t *testing.T) {
 	if src, err = snapshot.Open(context.Background(), put(shell)); err != nil || src.Format != "mysql-shell" || src.Engine != "mysql" || src.ServerVersion != "8.0.36" || src.DumpVersion != "8.0.35" {
 		t.Errorf("MySQL Shell: %+v, %v", src, err)
 	}
+	toc, err := os.ReadFile("testdata/dir/toc.dat")
+	if err != nil {
+		t.Fatal(err)
+	}
 	with := func(files map[string]string, name, data string) map[string]string {
 		other := maps.Clone(files)
 		if delete(other, name); data != "" {
@@ -350,6 +357,8 @@ func TestOpenDirectories(t *testing.T) {
 		{"a format of MySQL Shell's future", with(shell, "@.json", `{"version": "3.0.0"}`), "3.0.0"},
 		{"a data directory", map[string]string{"ibdata1": "x"}, "physical copy of MySQL"},
 		{"pg_dump's directory without its contents", map[string]string{"toc.dat": "x"}, "toc.dat"},
+		{"pg_dump's directory without a file of rows", map[string]string{"toc.dat": string(toc)}, ": the file 3347.dat, with the rows of public.c, is missing"},
+		{"the same in a folder", map[string]string{"shop/toc.dat": string(toc)}, ": the dump in the folder shop: the file 3347.dat"},
 		{"something else", map[string]string{"a": "x"}, "no dump that is known"},
 		{"nothing that counts", map[string]string{"README.md": "x", ".hidden": "y"}, "no dump is in it"},
 	} {

@@ -153,11 +153,15 @@ func (v *survey) finish(source func(folder string) Source) ([]found, error) {
 	for _, name := range slices.Sorted(maps.Keys(v.folders)) {
 		f := v.folders[name]
 		src := source(name)
+		in := ""
+		if name != "." { // which is the snapshot's own directory
+			in = "the dump in the folder " + name + ": "
+		}
 		if err := f.whole(); err != nil {
-			return nil, fmt.Errorf("the dump in the folder %s: %w", name, err)
+			return nil, fmt.Errorf("%s%w", in, err)
 		}
 		if err := src.fromArchive(f.archive); err != nil {
-			return nil, fmt.Errorf("the dump in the folder %s: %w", name, err)
+			return nil, fmt.Errorf("%s%w", in, err)
 		}
 		src.Format, src.Compression, src.Size, src.Unpacked = FormatDirectory, f.compression, f.size, f.unpacked
 		if f.restoreSQL {
