@@ -83,6 +83,39 @@ func (t *tree) with(diff []rawChange, untracked []string, head string, worktree 
 	return h
 }
 
+// remembering is a tree that is read twice over, each file once.
+type remembering struct {
+	*tree
+	read map[string][]byte
+}
+
+// ReadFile implements fs.ReadFileFS. The text is for reading only.
+func (r remembering) ReadFile(name string) ([]byte, error) {
+	if text, ok := r.read[name]; ok {
+		return text, nil
+	}
+	text, err := r.tree.ReadFile(name)
+	if err == nil {
+		r.read[name] = text
+	}
+	return text, err
+}
+
+// baseOf is a base whose files are read from the head as far as they are the
+// same there.
+type baseOf struct {
+	*tree
+	head remembering
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (b baseOf) ReadFile(name string) ([]byte, error) {
+	if b.same(b.head.tree, name) {
+		return b.head.ReadFile(name)
+	}
+	return b.tree.ReadFile(name)
+}
+
 func (t *tree) holdsSQL() bool {
 	for name := range t.files {
 		if isSQL(name) {
