@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,8 +136,13 @@ func (l *linter) lint(ctx context.Context, p place) error {
 	if len(p.files) > 0 {
 		wanted := map[string]bool{}
 		for _, f := range p.files {
-			if rel, err := filepath.Rel(change.Top, real(f)); err == nil {
-				wanted[filepath.ToSlash(rel)] = true
+			rel, err := filepath.Rel(change.Top, real(f))
+			if err != nil {
+				continue
+			}
+			wanted[filepath.ToSlash(rel)] = true
+			if !l.known(change, f, filepath.ToSlash(rel)) {
+				return &usageError{"there is no file " + filepath.ToSlash(rel), "name one that is there, or that the base has"}
 			}
 		}
 		findings = slices.DeleteFunc(findings, func(f gate.Finding) bool { return !wanted[f.File] })
@@ -145,6 +152,22 @@ func (l *linter) lint(ctx context.Context, p place) error {
 	}
 	l.add(change, o, findings)
 	return nil
+}
+
+// known reports whether a file is there, or was on either side of the change.
+func (l *linter) known(change *changeset.Change, file, rel string) bool {
+	if _, err := os.Lstat(file); err == nil || l.content[file] != nil {
+		return true
+	}
+	for _, side := range []fs.FS{change.HeadFS, change.MergedFS} {
+		if side == nil {
+			continue
+		}
+		if _, err := fs.Stat(side, rel); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // add puts what was found in a directory to what was found before.

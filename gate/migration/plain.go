@@ -135,7 +135,11 @@ func (plain) deep() bool { return true }
 
 // foreign: a script between the SQL, by its number.
 func (plain) foreign(rel string) string {
-	switch ext := path.Ext(rel); ext {
+	switch ext := strings.ToLower(path.Ext(rel)); ext {
+	case ".pgsql", ".psql", ".ddl":
+		if plainVersion.MatchString(rel) {
+			return fmt.Sprintf("SQL by its name, which is read only where it ends in .sql (%s)", ext)
+		}
 	case ".go", ".py", ".rb", ".js", ".ts", ".sh", ".java", ".kt", ".rs", ".php", ".pl":
 		if plainVersion.MatchString(rel) && !strings.HasSuffix(rel, "_test.go") && !strings.Contains(rel, "/") {
 			return fmt.Sprintf("a migration that is no SQL (%s), which only the project's own program can run", ext)
