@@ -57,6 +57,24 @@ type ledgerTable struct {
 	name    string // "schema.table"
 	columns []string
 	rows    [][]string
+	// schemaAlone: it has no rows, and no more have the tables beside it, of
+	// which there are some. Looked for only where it has none.
+	schemaAlone bool
+}
+
+// schemaAlone reports whether the tables beside one are there, without a row.
+func schemaAlone(catalog map[string]snapshot.Relation, beside string) bool {
+	others := false
+	for _, r := range catalog {
+		if r.Kind != "table" && r.Kind != "partitioned table" || r.Schema+"."+r.Name == beside {
+			continue
+		}
+		if r.Rows > 0 {
+			return false
+		}
+		others = true
+	}
+	return others
 }
 
 type compareOptions struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -155,6 +156,10 @@ func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, 
 	opt.progress, opt.stage = p.bytes, p.Part
 	g.facts = &gate.SnapshotFacts{Source: src}
 	g.facts.Path = shownPath(top, src.Path)
+	g.facts.Parts = slices.Clone(src.Parts)
+	for i := range g.facts.Parts {
+		g.facts.Parts[i].Path = shownPath(top, g.facts.Parts[i].Path)
+	}
 	g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt)
 	return err // says what it was about
 }
@@ -223,7 +228,15 @@ func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*chan
 	if g.facts != nil {
 		g.facts.Ledger = table.name
 	}
-	return changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+	ledger, err := changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+	if err != nil || !table.schemaAlone || len(change.Merged) == 0 {
+		return ledger, err
+	}
+	note := table.name + " has no rows, as in a dump of the schema alone: all that the base has counts as applied"
+	if g.facts != nil && !slices.Contains(g.facts.Skipped, note) { // where the step before has told it
+		g.facts.Skipped = append(g.facts.Skipped, note)
+	}
+	return nil, nil // as without a table
 }
 
 // plainLedger finds out by the snapshot's tables which tool runs the migrations
