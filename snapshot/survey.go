@@ -135,7 +135,7 @@ func (v *survey) ofFolder(dir, name, suffix string, br *bufio.Reader) error {
 	}
 	var text bytes.Buffer
 	if strings.HasSuffix(name, ".toc") {
-		in = io.TeeReader(in, &text)
+		in = io.TeeReader(in, &capped{&text, maxList})
 	}
 	tail, n, err := lastBytes(in, archive.TailBytes)
 	if err != nil {
@@ -144,6 +144,23 @@ func (v *survey) ofFolder(dir, name, suffix string, br *bufio.Reader) error {
 	f.files[name] = archive.File{Size: n, Tail: tail, Text: text.Bytes()}
 	f.unpacked += n
 	return nil
+}
+
+// maxList is what a list of large objects may come to, in bytes: some ten
+// million of them. More is a file that unpacks to fill the memory.
+const maxList = 256 << 20
+
+// capped is a buffer that takes so much and no more.
+type capped struct {
+	*bytes.Buffer
+	left int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, fmt.Errorf("is a list of large objects of more than %d MB: the dump is damaged", maxList>>20)
+	}
+	return c.Buffer.Write(p)
 }
 
 // finish proves that folders are whole, and lists what was found by the order of
