@@ -127,7 +127,10 @@ func changesRows(st migration.Statement) bool {
 }
 
 func (c postgresFixes) oneTransaction() string {
-	return c.tool().oneTransaction
+	if c.Layout == "golang-migrate" {
+		return " (all statements of one file are one transaction)"
+	}
+	return ""
 }
 
 // quoteStatement repeats a statement as it stands, unless it is too long to.
@@ -136,10 +139,18 @@ func (c *change) quoteStatement(st migration.Statement) string {
 	if len(st.SQL) > most || st.Facts.CopyFromStdin {
 		return fmt.Sprintf("-- the statement on line %d", st.Line)
 	}
-	if strings.Contains(strings.TrimRight(st.SQL, ";"), ";") {
-		return c.tool().block(st.SQL + ";")
+	if c.Layout == "goose" && strings.Contains(strings.TrimRight(st.SQL, ";"), ";") {
+		return statementBlock(c.Layout, st.SQL+";")
 	}
 	return st.SQL + ";"
+}
+
+// statementBlock marks what goose would otherwise cut at an inner semicolon.
+func statementBlock(layout, sql string) string {
+	if layout != "goose" {
+		return sql
+	}
+	return "-- +goose StatementBegin\n" + sql + "\n-- +goose StatementEnd"
 }
 
 // statement is the gentler form of one statement: of each of its actions
@@ -293,11 +304,24 @@ func (f fixer) lastResort() string {
 }
 
 // alone comments on a statement that must not share a transaction.
-func (f fixer) alone(why string) string { return f.tool().aloneIn(why) }
+func (f fixer) alone(why string) string {
+	switch f.Layout {
+	case "goose":
+		return "-- +goose NO TRANSACTION\n-- (in a file of its own) " + why + "\n"
+	case "golang-migrate":
+		return "-- alone in its file (golang-migrate runs several statements as one transaction); " + why + "\n"
+	default:
+		return "-- outside of a transaction; " + why + "\n"
+	}
+}
 
-// step is alone with a number.
+// step is alone with a number. goose takes no annotation with words before it.
 func (f fixer) step(n int, why string) string {
-	return f.tool().aloneStep("-- "+strconv.Itoa(n)+". ", why)
+	number := "-- " + strconv.Itoa(n) + ". "
+	if f.Layout == "goose" {
+		return number + "in a file of its own: " + why + "\n-- +goose NO TRANSACTION\n"
+	}
+	return number + strings.TrimPrefix(f.alone(why), "-- ")
 }
 
 func ifExists(yes bool) string {

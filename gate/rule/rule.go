@@ -61,7 +61,7 @@ func Judge(o gate.Observation, p gate.Policy) gate.Report {
 		}
 	}
 	c.sort(findings)
-	verdict, reason := Verdict(findings, p.FailOn)
+	verdict, reason := verdictOf(findings, p.FailOn)
 	return gate.Report{Verdict: verdict, Reason: reason, Findings: findings, Policy: p, Observation: o}
 }
 
@@ -86,10 +86,7 @@ func (r rule) severityUnder(p gate.Policy) gate.Severity {
 	return r.severity
 }
 
-// Verdict of findings, of which failOn and louder fail the run (empty: error),
-// and its reason in a few words. It is Judge's own, for whoever leaves findings
-// out or puts those of several changes together.
-func Verdict(findings []gate.Finding, failOn gate.Severity) (gate.Verdict, string) {
+func verdictOf(findings []gate.Finding, failOn gate.Severity) (gate.Verdict, string) {
 	if failOn == "" {
 		failOn = gate.SeverityError
 	}
