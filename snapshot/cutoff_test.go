@@ -326,3 +326,35 @@ COPY public.t (i) FROM stdin;
 --
 
 `
+
+// A list of large objects that unpacks without end must not fill the memory.
+func TestOpenRefusesAnEndlessList(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/dir")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "blobs.toc")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "blobs.toc.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range 300 {
+		if _, err := w.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := snapshot.Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "more than 256 MB") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+}
