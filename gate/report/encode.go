@@ -37,7 +37,7 @@ func escapeCommands(raw []byte) []byte {
 	return bytes.ReplaceAll(raw, []byte("##["), []byte(`#\u0023[`))
 }
 
-// escapeInvisible rewrites invisible runes beyond ASCII as \uXXXX. Outside
+// escapeInvisible rewrites invisible runes beyond ASCII as escapes of JSON. Outside
 // strings JSON has none, and encoding/json has escaped those below 0x20.
 func escapeInvisible(raw []byte) []byte {
 	// The replacement character too: encoding/json escapes it where it stands
