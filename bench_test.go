@@ -56,13 +56,19 @@ func (s *shop) write(b *testing.B, name, content string) {
 // check runs the gate and returns how long it took, wall time of the process.
 func (s *shop) check(b *testing.B, args ...string) time.Duration {
 	b.Helper()
-	cmd := exec.Command(os.Args[0], append([]string{"check"}, args...)...)
+	return s.run(b, "check", args...)
+}
+
+// run is check, or another command.
+func (s *shop) run(b *testing.B, command string, args ...string) time.Duration {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{command}, args...)...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
-		b.Fatalf("check: %v\n%s", err, out.Bytes())
+		b.Fatalf("%s: %v\n%s", command, err, out.Bytes())
 	}
 	return time.Since(began)
 }

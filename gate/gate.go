@@ -73,6 +73,9 @@ type Policy struct {
 	Strict bool
 	// Only limits judging to these rules; nil means all.
 	Only []string
+	// ServerVersion is production's major as the configuration names it, for
+	// what is judged without a server; "" where it names none.
+	ServerVersion string
 }
 
 // TablePolicy overrides limits for tables whose "schema.name" matches Pattern
@@ -118,4 +121,6 @@ type Report struct {
 type Phase struct {
 	Name string  `json:"name"` // "restore", "clone", "apply", "reverse", …
 	MS   float64 `json:"ms"`
+	// Parts of it, one after the other, where it is known what it was at.
+	Parts []Phase `json:"parts,omitempty"`
 }

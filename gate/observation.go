@@ -21,10 +21,13 @@ type Observation struct {
 	Base          string         `json:"base"`
 	Head          string         `json:"head"`
 	// Dirty: Head is the working tree, with changes that are not committed.
-	Dirty  bool         `json:"dirty,omitempty"`
-	Dir    string       `json:"dir"`
-	Layout string       `json:"layout"`
-	Files  []FileChange `json:"files"`
+	Dirty  bool   `json:"dirty,omitempty"`
+	Dir    string `json:"dir"`
+	Layout string `json:"layout"`
+	// OutOfOrder: the project lets its tool run versions below one that a
+	// database has.
+	OutOfOrder bool         `json:"out_of_order,omitempty"`
+	Files      []FileChange `json:"files"`
 	// Migrations pending in this change, in the order they were applied.
 	Migrations []Migration `json:"migrations"`
 	// Merged migrations (of the base ref), without their scripts.
@@ -41,6 +44,8 @@ type Observation struct {
 	Tier Tier `json:"tier,omitempty"`
 	// Unmeasured lists what a verdict would rest on and nothing could observe.
 	Unmeasured []Unmeasured `json:"unmeasured,omitempty"`
+	// Unreadable lists the files that nothing else is known of (lint).
+	Unreadable []Unreadable `json:"unreadable,omitempty"`
 	// ConfigChanges are what the change does to the gate's own settings.
 	ConfigChanges []ConfigChange `json:"config_changes,omitempty"`
 	Phases        []Phase        `json:"phases"`
@@ -131,15 +136,25 @@ type FileChange struct {
 	Merged bool `json:"merged"`
 	// Version of the migration the file belongs to.
 	Version string `json:"version,omitempty"`
+	// Repeatable: the file is a repeatable migration's, which may be edited: its
+	// tool runs it again.
+	Repeatable bool `json:"repeatable,omitempty"`
 }
 
 // MergedMigration is what rules on order need of one that is merged.
 type MergedMigration struct {
 	Version string `json:"version"`
 	Number  int64  `json:"number"`
-	Name    string `json:"name"`
-	File    string `json:"file"`
+	// Order, Repeatable and Baseline as in migration.Migration.
+	Order      string `json:"order,omitempty"`
+	Repeatable bool   `json:"repeatable,omitempty"`
+	Baseline   bool   `json:"baseline,omitempty"`
+	Name       string `json:"name"`
+	File       string `json:"file"`
 }
+
+// Key orders it among others, as migration.Migration.Key does.
+func (m MergedMigration) Key() string { return migration.KeyOf(m.Order, m.Number) }
 
 // Migration is a pending migration, what is known of it and what it did.
 type Migration struct {

@@ -33,10 +33,11 @@ func (o *Observation) Limits(p Policy, table string) (reads, writes time.Duratio
 }
 
 // IsMeasured reports whether the window's length means something. Without a
-// snapshot, on a table that no merged migration filled, everything is quick;
+// snapshot, or with one of the schema alone, on a table that no merged migration
+// filled, everything is quick;
 // what holds no rows is as quick in production.
 func (o *Observation) IsMeasured(w LockWindow) bool {
-	if o.Snapshot != nil || slices.Contains([]string{"view", "sequence", "foreign table", "composite"}, w.Kind) {
+	if o.Snapshot != nil && o.Tier != TierSchema || slices.Contains([]string{"view", "sequence", "foreign table", "composite"}, w.Kind) {
 		return true
 	}
 	rows, _ := o.Tables[cmp.Or(w.Table, w.Relation)].Whole()

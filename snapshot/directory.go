@@ -28,47 +28,102 @@ const (
 	mydumperPartial = "metadata.partial"
 )
 
-// openDirectory looks at a dump in a directory. Its digest is that of the list
-// of its files' digests, as sha256sum writes it, sorted by name.
-// Compression is that of its files. The shell's tools give the same digest:
+// openDirectory looks at a dump in a directory, or at the several in it. Its
+// digest is that of the list of its files' digests, as sha256sum writes it,
+// sorted by name. Compression is that of its files. The shell's tools give the
+// same digest (find -L, where links are in it):
 //
 //	cd DIR && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
-func (s *Source) openDirectory(ctx context.Context) error {
+func (s *Source) openDirectory(ctx context.Context) ([]found, error) {
 	contentErr := s.recognise()
-	if contentErr != nil && s.Format == "" {
-		return contentErr
-	}
 	names, err := filesIn(s.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	v := &survey{of: s}
 	list := sha256.New()
 	for _, name := range names {
-		sum, size, err := readWhole(ctx, filepath.Join(s.Path, name))
+		var sum []byte
+		if s.Format == "" && contentErr == nil {
+			sum, err = s.readPart(ctx, v, filepath.ToSlash(name))
+		} else {
+			sum, err = s.readOne(ctx, name)
+		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		var unreadable *fs.PathError
 		if errors.As(err, &unreadable) {
-			return err
+			return nil, err
 		}
 		if err != nil && contentErr == nil {
 			contentErr = fmt.Errorf("%s in %s: %w", name, s.Path, err)
-		}
-		s.Size += size
-		switch filepath.Ext(name) {
-		case ".gz":
-			s.Compression = Gzip
-		case ".zst":
-			s.Compression = Zstd
 		}
 		fmt.Fprintf(list, "%x  %s\n", sum, filepath.ToSlash(name))
 	}
 	s.SHA256 = hex.EncodeToString(list.Sum(nil))
 	if err := s.verifyDigest(); err != nil {
-		return err
+		return nil, err
 	}
-	return contentErr
+	if contentErr != nil {
+		return nil, contentErr
+	}
+	if s.Format != "" {
+		return []found{{Source: *s}}, nil
+	}
+	return s.parts(v)
+}
+
+// readOne reads a file of a dump by a tool for MySQL.
+func (s *Source) readOne(ctx context.Context, name string) ([]byte, error) {
+	sum, size, err := readWhole(ctx, filepath.Join(s.Path, name))
+	s.Size += size
+	if kind := suffixes[filepath.Ext(name)]; kind != "" {
+		s.Compression = kind
+	}
+	return sum, err
+}
+
+// readPart reads a file that is a dump, or belongs to one of pg_dump.
+func (s *Source) readPart(ctx context.Context, v *survey, name string) ([]byte, error) {
+	path := filepath.Join(s.Path, filepath.FromSlash(name))
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	counted := &countReader{r: io.TeeReader(ctxReader{ctx, f}, h)}
+	known := len(v.single)
+	contentErr := v.file(name, Source{Path: path, Database: s.Database}, counted)
+	if _, err := io.Copy(io.Discard, counted); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	s.Size += counted.n
+	sum := h.Sum(nil)
+	if len(v.single) > known {
+		v.single[known].SHA256 = hex.EncodeToString(sum)
+	}
+	return sum, contentErr
+}
+
+// parts lists what was found in a directory of none of MySQL's tools.
+func (s *Source) parts(v *survey) ([]found, error) {
+	s.Ignored = v.ignored
+	list, err := v.finish(func(folder string) Source {
+		src := Source{Path: filepath.Join(s.Path, filepath.FromSlash(folder)), Database: s.Database}
+		if folder == "." {
+			src.Path, src.SHA256 = s.Path, s.SHA256
+		}
+		return src
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s is a directory, and no dump is in it: none of pg_dump, SQL, mydumper or MySQL Shell", s.Path)
+	}
+	return list, nil
 }
 
 // recognise tells what kind of dump a directory is, and whether it is whole as
@@ -105,7 +160,10 @@ func (s *Source) recognise() error {
 		}
 		return nil
 	}
-	return directory(s.Path)
+	if err := physical(is); err != nil {
+		return fmt.Errorf("%s %w", s.Path, err)
+	}
+	return nil
 }
 
 func escapeGlob(path string) string {
@@ -173,26 +231,41 @@ func mydumperOrigin(files []string) (o origin) {
 	return o
 }
 
-// headOf is the beginning of a file, decompressed.
+// headOf is the beginning of a file, decompressed; of a tar archive, that of
+// the first file in it that tells something.
 func headOf(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 64<<10)
-	head, err := r.Peek(512)
-	if kind := compression(head); kind != "" {
-		d, err := decompress(kind, r)
-		if err != nil {
-			return nil, err
-		}
-		defer d.Close()
-		r = bufio.NewReaderSize(d, 64<<10)
-	} else if err != nil && err != io.EOF {
+	return headIn(f, true)
+}
+
+func headIn(in io.Reader, packed bool) ([]byte, error) {
+	r, done, err := unpackOuter(in)
+	if err != nil {
 		return nil, err
 	}
-	head, err = r.Peek(64 << 10)
+	defer done()
+	br := bufio.NewReaderSize(r, 64<<10)
+	head, err := br.Peek(64 << 10)
+	if packed && isTar(head) {
+		var inside []byte
+		err := members(br, func(name string, _ int64, r io.Reader) error {
+			if is, _ := noDump(filepath.Base(name)); is {
+				return nil
+			}
+			if inside, err = headIn(r, false); err != nil {
+				return err
+			}
+			return errFound
+		})
+		if errors.Is(err, errFound) {
+			err = nil
+		}
+		return inside, err
+	}
 	if err == io.EOF || len(head) > 0 {
 		err = nil
 	}
@@ -200,12 +273,24 @@ func headOf(path string) ([]byte, error) {
 }
 
 // filesIn lists the files below a directory, sorted by the bytes of their
-// names.
+// names. A link counts as the file that it leads to.
 func filesIn(dir string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || d.IsDir() {
 			return err
+		}
+		if !d.Type().IsRegular() {
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if info.IsDir() {
+				return fmt.Errorf("%s is a link to another directory; give that, or copy what is in it", path)
+			}
+			if !info.Mode().IsRegular() {
+				return nil
+			}
 		}
 		name, err := filepath.Rel(dir, path)
 		names = append(names, name)
@@ -225,22 +310,12 @@ func (s Source) FileOver(name string, wrap func(io.Reader) io.Reader) (io.ReadCl
 	if err != nil {
 		return nil, err
 	}
-	r := bufio.NewReaderSize(wrap(f), 256<<10)
-	head, err := r.Peek(512)
-	if err != nil && err != io.EOF {
-		f.Close()
-		return nil, err
-	}
-	kind := compression(head)
-	if kind == "" {
-		return readCloser{r, f, nil}, nil
-	}
-	d, err := decompress(kind, r)
+	d, done, err := unpackOuter(wrap(f))
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("read %s as %s: %w", name, kind, err)
+		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	return readCloser{d, f, d}, nil
+	return &fileReader{d, f, []func(){done}}, nil
 }
 
 // readWhole gives a file's digest and size; the error is of a compressed one
@@ -264,8 +339,7 @@ func readWhole(ctx context.Context, path string) (sum []byte, size int64, err er
 
 func wholeContent(r io.Reader, head []byte, name string) error {
 	kind := compression(head)
-	packed := strings.HasSuffix(name, ".gz") || strings.HasSuffix(name, ".zst")
-	if len(head) == 0 && packed {
+	if len(head) == 0 && suffixes[filepath.Ext(name)] != "" {
 		return errors.New("is empty; the dump that should have written it failed")
 	}
 	if kind == "" {
@@ -273,13 +347,11 @@ func wholeContent(r io.Reader, head []byte, name string) error {
 	}
 	d, err := decompress(kind, r)
 	if err != nil {
-		return fmt.Errorf("read as %s: %w", kind, err)
+		return err
 	}
 	defer d.Close()
-	if _, err := io.Copy(io.Discard, d); err != nil {
-		return cutOff(kind, err)
-	}
-	return nil
+	_, err = io.Copy(io.Discard, d)
+	return err
 }
 
 type countReader struct {

@@ -10,15 +10,18 @@ import (
 // origin is what a file of SQL says of where it comes from.
 type origin struct {
 	engine, server, tool string
-	// mysqlDump and the like: the words that the file ends in if it is whole,
-	// "" where it ends in nothing certain.
+	// ending are the words that the file ends in if it is whole, "" where it ends
+	// in nothing certain.
 	ending string
+	// cluster: it is by pg_dumpall.
+	cluster bool
 }
 
 var (
 	pgServer = regexp.MustCompile(`(?m)^-- Dumped from database version (\S+)`)
 	pgTool   = regexp.MustCompile(`(?m)^-- Dumped by pg_dump version (\S+)`)
 	pgDump   = []byte("-- PostgreSQL database dump")
+	pgAll    = []byte("-- PostgreSQL database cluster dump")
 
 	myDump     = regexp.MustCompile(`(?m)^-- (MySQL|MariaDB) dump \S+\s+Distrib ([^,\s]+)`)
 	myPump     = regexp.MustCompile(`(?m)^-- Dump created by MySQL pump utility, version: ([^,\s]+)`)
@@ -44,10 +47,13 @@ func originOf(head []byte) (o origin) {
 		}
 		return ""
 	}
-	if bytes.Contains(top, pgDump) || bytes.Contains(top, []byte("-- PostgreSQL database cluster dump")) || pgServer.Match(head) {
-		o.engine, o.ending = Postgres, "-- PostgreSQL database dump complete"
-		if !bytes.Contains(top, pgDump) {
-			o.ending = ""
+	if all := bytes.Contains(top, pgAll); all || bytes.Contains(top, pgDump) || pgServer.Match(head) {
+		o.engine, o.cluster = Postgres, all
+		switch {
+		case all:
+			o.ending = string(pgAll) + " complete"
+		case bytes.Contains(top, pgDump):
+			o.ending = string(pgDump) + " complete"
 		}
 		if m := pgServer.FindSubmatch(head); m != nil {
 			o.server = string(m[1])

@@ -134,8 +134,10 @@ func TestOpenRefuses(t *testing.T) {
 	custom := customDump(t)
 	tar := make([]byte, 1024)
 	copy(tar[257:], "ustar")
-	toc := bytes.Clone(custom)
-	toc[10] = 5
+	toc, err := os.ReadFile("testdata/dir/toc.dat")
+	if err != nil {
+		t.Fatal(err)
+	}
 	flipped := gzipped(custom)
 	flipped[len(flipped)-8] ^= 1 // its checksum
 	tests := []struct {
@@ -158,18 +160,22 @@ func TestOpenRefuses(t *testing.T) {
 		{"custom gzip damaged", flipped, "read as gzip"},
 		{"plain cut off", []byte(plainDump[:len(plainDump)-80]), "cut off"},
 		{"plain gzip cut off", gzipped([]byte(plainDump))[:100], "cut off"},
-		{"tar", tar, "pg_dump --format=custom"},
-		{"toc of a directory", toc, "directory format"},
-		{"xz", []byte("\xfd7zXZ\x00\x00"), "compressed with xz"},
-		{"lz4", []byte("\x04\x22\x4d\x18data"), "compressed with lz4"},
-		{"bzip2", []byte("BZh91AY&SY"), "compressed with bzip2"},
+		{"tar with a header that makes no sense", tar, "read as tar"},
+		{"toc of a directory", toc, "give the whole directory"},
+		{"xz without its end", []byte("\xfd7zXZ\x00\x00"), "its xz stream breaks off"},
+		{"lz4 that is damaged", []byte("\x04\x22\x4d\x18data"), "read as lz4"},
+		{"bzip2 without its end", []byte("BZh91AY&SY"), "its bzip2 stream breaks off"},
+		{"lzip", []byte("LZIP\x01"), "lzip -dc FILE | zstd"},
+		{"PGP", []byte("-----BEGIN PGP MESSAGE-----\n"), "gpg --decrypt"},
+		{"age", []byte("age-encryption.org/v1\n"), "age --decrypt"},
 		{"zip", []byte("PK\x03\x04\x14"), "compressed with zip"},
 		{"twice", gzipped(gzipped(custom)), "compressed twice"},
 		{"utf-16", []byte("\xff\xfe-\x00-\x00"), "UTF-16"},
 		{"sqlite", []byte("SQLite format 3\x00"), "SQLite"},
 		{"an image", []byte("\x89PNG\r\n\x1a\n"), "neither a dump of pg_dump"},
 		{"json", []byte(`{"a": 1}`), "neither a dump of pg_dump"},
-		{"a whole cluster", []byte("--\n-- PostgreSQL database cluster dump\n--\n"), "pg_dumpall"},
+		{"a whole cluster cut off", []byte("--\n-- PostgreSQL database cluster dump\n--\n"), "cluster dump complete"},
+		{"comments alone", []byte("-- PostgreSQL data"), "nothing but comments"},
 		{"an archive of the future", append([]byte("PGDMP\x01\x63\x00\x04\x08\x01"), make([]byte, 100)...), "archive format 1.99"},
 	}
 	for _, test := range tests {
@@ -291,6 +297,9 @@ func TestOpenDirectories(t *testing.T) {
 	put := func(files map[string]string) string {
 		dir := t.TempDir()
 		for name, data := range files {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -324,6 +333,10 @@ func TestOpenDirectories(t *testing.T) {
 	if src, err = snapshot.Open(context.Background(), put(shell)); err != nil || src.Format != "mysql-shell" || src.Engine != "mysql" || src.ServerVersion != "8.0.36" || src.DumpVersion != "8.0.35" {
 		t.Errorf("MySQL Shell: %+v, %v", src, err)
 	}
+	toc, err := os.ReadFile("testdata/dir/toc.dat")
+	if err != nil {
+		t.Fatal(err)
+	}
 	with := func(files map[string]string, name, data string) map[string]string {
 		other := maps.Clone(files)
 		if delete(other, name); data != "" {
@@ -343,8 +356,11 @@ func TestOpenDirectories(t *testing.T) {
 		{"a file of MySQL Shell cut off", with(shell, "shop@t@@0.tsv.zst", shell["shop@t@@0.tsv.zst"][:8]), "cut off"},
 		{"a format of MySQL Shell's future", with(shell, "@.json", `{"version": "3.0.0"}`), "3.0.0"},
 		{"a data directory", map[string]string{"ibdata1": "x"}, "physical copy of MySQL"},
-		{"pg_dump's directory", map[string]string{"toc.dat": "x"}, "directory format"},
-		{"something else", map[string]string{"a": "x"}, "no dump of mydumper or MySQL Shell"},
+		{"pg_dump's directory without its contents", map[string]string{"toc.dat": "x"}, "toc.dat"},
+		{"pg_dump's directory without a file of rows", map[string]string{"toc.dat": string(toc)}, ": the file 3347.dat, with the rows of public.c, is missing"},
+		{"the same in a folder", map[string]string{"shop/toc.dat": string(toc)}, ": the dump in the folder shop: the file 3347.dat"},
+		{"something else", map[string]string{"a": "x"}, "no dump that is known"},
+		{"nothing that counts", map[string]string{"README.md": "x", ".hidden": "y"}, "no dump is in it"},
 	} {
 		if _, err := snapshot.Open(context.Background(), put(test.files)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v does not say %q", test.name, err, test.want)

@@ -19,11 +19,24 @@ type Source struct {
 	Path string `json:"source"`
 	// Engine it was taken from: "postgres", "mysql", "mariadb"; "" unknown.
 	Engine string `json:"engine,omitempty"`
-	// Format by content: "custom" (pg_dump -Fc), "plain" (SQL of any engine),
-	// "mydumper" or "mysql-shell" (directories).
+	// Format by content, as the Format constants name it.
 	Format string `json:"format"`
-	// Compression around the format: "", "gzip" or "zstd".
+	// Compression around the format: "", "gzip", "zstd", "lz4", "xz", "bzip2".
 	Compression string `json:"compression,omitempty"`
+	// Member is the file or folder within a tar archive that holds the dump; "."
+	// is the archive as a whole.
+	Member string `json:"member,omitempty"`
+	// Database is the one to restore of a dump of a whole cluster (pg_dumpall);
+	// "" where the dump is of one alone.
+	Database string `json:"database,omitempty"`
+	// Parts are the dumps that make up the snapshot, in the order of restoring,
+	// where they are several.
+	Parts []Part `json:"parts,omitempty"`
+	// Ignored lists files beside the dumps that are no dumps (README.md).
+	Ignored []string `json:"-"`
+	// Unpacked is the size of the SQL and the rows in it, bytes, without any
+	// compression: counted where Open has unpacked it, else estimated.
+	Unpacked int64 `json:"-"`
 	// WantSHA256 is the digest asked for by #sha256=, lower-case hex.
 	WantSHA256 string `json:"-"`
 	SHA256     string `json:"sha256"`
@@ -32,6 +45,21 @@ type Source struct {
 	ServerVersion string `json:"server_version,omitempty"`
 	// DumpVersion is the version of the tool that wrote it, where it says so.
 	DumpVersion string `json:"dump_version,omitempty"`
+}
+
+// Roles of a Part. What pg_dump writes of a section is of the role that has it.
+const (
+	RoleGlobals = "globals"   // roles and their memberships, pg_dumpall --globals-only
+	RoleSchema  = "schema"    // --schema-only, or --section=pre-data
+	RoleData    = "data"      // --data-only, or --section=data
+	RolePost    = "post-data" // --section=post-data: indexes, constraints, triggers
+	RoleWhole   = "whole"     // schema and rows
+)
+
+// Part is one of several dumps that make up a snapshot.
+type Part struct {
+	Source
+	Role string `json:"role"`
 }
 
 // Manifest is what a baseline holds after the restore.

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # Installs what tests and demonstration need and this machine lacks:
 #
-#   install.sh [cc] [postgresql] [xz] [mydumper] [mysql] [mariadb]
+#   install.sh [cc] [postgresql] [bzip2] [lz4] [xz] [zstd] [mydumper] [mysql] [mariadb] [dbmate] [flyway]
 #
 #   cc          a C compiler, for PostgreSQL's own grammar (else its wasm twin)
 #   postgresql  server and client programs, as packages, without a cluster
-#   xz          to pack an archive as the repositories of prebuilt servers have it
+#   bzip2, lz4, xz, zstd
+#               to compress dumps, and an archive as the repositories of prebuilt servers have it
 #   mydumper    to restore what it dumps
 #   mysql       a server, the machine's own or one unpacked beside it from Debian
 #   mariadb     packages (mysql/servers.sh), which installs nothing
+#   dbmate      from npm, into testdata/tools/node_modules
+#   flyway      Java and Maven, by which tests fetch it from Maven Central
 #
 # It needs root and apt. As another user, or elsewhere, it says what is missing
 # and what happens instead, and succeeds: the tests tell what they skipped.
@@ -27,15 +30,20 @@ have_postgresql() {
 
 have_cc() { command -v "$(go env CC)" >/dev/null && echo 'int main(void){return 0;}' | "$(go env CC)" -x c -o /dev/null - 2>/dev/null; }
 
-packages=() without=() servers=()
+tools=$(cd "$(dirname "$0")/tools" && pwd)
+have_dbmate() { [ "$("$tools/node_modules/.bin/dbmate" --version 2>/dev/null)" = "dbmate version $(sed -n 's/.*"dbmate": "\(.*\)".*/\1/p' "$tools/package.json")" ]; }
+
+packages=() without=() servers=() npm=()
 for want in "$@"; do
   case $want in
     cc)
       have_cc || { packages+=(gcc libc6-dev); without+=("no C compiler: the grammar's wasm twin is tested, and cgo's is not"); } ;;
     postgresql)
       have_postgresql || { packages+=(postgresql postgresql-client); without+=("no PostgreSQL server programs: tests download them, each version once"); } ;;
-    xz)
-      command -v xz >/dev/null || { packages+=(xz-utils); without+=("no xz: downloading from a mirror is not tested"); } ;;
+    bzip2 | lz4 | xz | zstd)
+      package=$want
+      [ "$want" != xz ] || package=xz-utils
+      command -v "$want" >/dev/null || { packages+=("$package"); without+=("no $want: dumps that it has compressed are not tested"); } ;;
     mydumper)
       command -v mydumper >/dev/null || { packages+=(mydumper); without+=("no mydumper: restoring its dumps is not tested"); } ;;
     mysql | mariadb)
@@ -46,12 +54,25 @@ for want in "$@"; do
         done
         without+=("no $want server: its tests are skipped, and fail where CI=true")
       fi ;;
+    dbmate)
+      have_dbmate || npm+=("$want")
+      have_dbmate || command -v npm >/dev/null || { packages+=(npm); without+=("no npm: dbmate's layout is not held against dbmate"); } ;;
+    flyway)
+      command -v mvn >/dev/null || { packages+=(maven); without+=("no maven: Flyway's layout is not held against Flyway"); }
+      command -v javac >/dev/null || packages+=(default-jdk-headless) ;;
     *) say "unknown: $want"; exit 2 ;;
   esac
 done
-[ $((${#packages[@]} + ${#servers[@]})) -gt 0 ] || exit 0
+[ $((${#packages[@]} + ${#servers[@]} + ${#npm[@]})) -gt 0 ] || exit 0
+
+from_npm() {
+  [ ${#npm[@]} = 0 ] || ! command -v npm >/dev/null ||
+    npm install --prefix "$tools" --no-package-lock --ignore-scripts --no-audit --no-fund --silent >/dev/null || say "npm install ${npm[*]} did not succeed: what needs it is skipped"
+}
+if [ $((${#packages[@]} + ${#servers[@]})) = 0 ]; then from_npm; exit 0; fi
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  from_npm
   for w in "${without[@]}"; do say "$w"; done
   [ ${#packages[@]} = 0 ] || say "to have it: sudo apt-get install --no-install-recommends ${packages[*]}"
   [ ${#servers[@]} = 0 ] || say "to have it: sudo testdata/install.sh ${servers[*]}, or name directories of server programs in MG_TEST_MYSQL_BINS"
@@ -65,7 +86,7 @@ unpack() {
   done
 }
 
-if [ ${#packages[@]} = 0 ]; then unpack; exit 0; fi
+if [ ${#packages[@]} = 0 ]; then from_npm; unpack; exit 0; fi
 
 # Debian's postgresql makes a cluster and starts it on installation, which
 # nobody here wants. An existing answer of the machine's owner stays.
@@ -87,4 +108,5 @@ if ! apt install --no-install-recommends "${packages[@]}"; then # perhaps for wa
     done
   fi
 fi
+from_npm
 unpack

@@ -24,12 +24,12 @@ type rawChange struct {
 
 // diff lists what differs between the base and a commit or, without ref, the
 // working tree (untracked files aside).
-func (r *repo) diff(ctx context.Context, base, ref, head, dir string) ([]rawChange, error) {
+func (r *repo) diff(ctx context.Context, base, ref, head, dir string, more ...string) ([]rawChange, error) {
 	args := []string{"diff", "--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=all", base}
 	if ref != "" {
 		args = append(args, head)
 	}
-	out, err := r.run(ctx, append(args, "--", dir)...)
+	out, err := r.run(ctx, append(append(args, "--", dir), more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", dir, short(base), err)
 	}
@@ -56,9 +56,10 @@ func (r *repo) diff(ctx context.Context, base, ref, head, dir string) ([]rawChan
 var conflicts = []string{"DD", "AU", "UD", "UA", "DU", "AA", "UU"}
 
 // status tells whether the directory holds something uncommitted, and which
-// files are not tracked (ignored ones aside).
-func (r *repo) status(ctx context.Context, dir string) (dirty bool, untracked []string, err error) {
-	out, err := r.run(ctx, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames", "--", dir)
+// files of it, and of more, are not tracked (ignored ones aside).
+func (r *repo) status(ctx context.Context, dir string, more ...string) (dirty bool, untracked []string, err error) {
+	args := []string{"status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames", "--", dir}
+	out, err := r.run(ctx, append(args, more...)...)
 	if err != nil {
 		return false, nil, fmt.Errorf("look for uncommitted files in %s: %w", dir, err)
 	}
@@ -66,7 +67,7 @@ func (r *repo) status(ctx context.Context, dir string) (dirty bool, untracked []
 		if rec == "" {
 			continue
 		}
-		dirty = true
+		dirty = dirty || dir == "." || strings.HasPrefix(rec[min(3, len(rec)):], dir+"/")
 		if slices.Contains(conflicts, rec[:2]) {
 			return false, nil, fmt.Errorf("%s has a merge conflict: resolve it, then run this again", rec[3:])
 		}
@@ -96,28 +97,55 @@ func owners(s migration.Set) map[string]owner {
 	return own
 }
 
-// added returns the head's migrations that the base does not have. A version
+// added returns the head's migrations that the base does not have, and the
+// repeatable ones that it has with another content (baseTree's). A version
 // whose merged file is gone but which has another file now is a rename of the
 // merged one: its tool, which knows versions, would not run it again.
-func added(base, head migration.Set, headTree *tree) []migration.Migration {
+func added(base, head migration.Set, baseTree, headTree *tree) []migration.Migration {
 	merged := map[string]bool{}
-	gone := map[int64]bool{}
+	gone := map[string]bool{}
+	repeatable := map[string]string{}
 	for _, m := range base.Migrations {
 		merged[mainFile(m)] = true
 		if _, still := headTree.files[mainFile(m)]; !still {
-			gone[m.Number] = true
+			gone[identity(m)] = true
+		}
+		if m.Repeatable {
+			repeatable[identity(m)] = mainFile(m)
 		}
 	}
 	var news []migration.Migration
 	for _, m := range head.Migrations {
-		if !merged[mainFile(m)] && !gone[m.Number] {
+		file := mainFile(m)
+		was := repeatable[identity(m)]
+		if !merged[file] && !gone[identity(m)] || was != "" && differ(baseTree, was, headTree, file) {
 			news = append(news, m)
 		}
 	}
 	slices.SortStableFunc(news, func(a, b migration.Migration) int {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), strings.Compare(mainFile(a), mainFile(b)))
+		return cmp.Or(cmp.Compare(a.Key(), b.Key()), strings.Compare(mainFile(a), mainFile(b)))
 	})
 	return news
+}
+
+// identity is what its tool knows a migration by, among those of its sort.
+func identity(m migration.Migration) string {
+	return fmt.Sprint(m.Repeatable, m.Baseline, m.Key())
+}
+
+// differ reports whether two files that both sides have differ in content.
+func differ(base *tree, from string, head *tree, to string) bool {
+	if base == nil || from == to && base.same(head, to) {
+		return false
+	}
+	line, err := firstDifference(base, from, head, to)
+	return err == nil && line > 0
+}
+
+// same reports whether both sides have the very same object.
+func (t *tree) same(head *tree, name string) bool {
+	old, now := t.files[name], head.files[name]
+	return old.blob == now.blob && now.blob != "" && !old.symlink
 }
 
 // mainFile identifies a migration: its up file or, without one, its down file.
@@ -157,7 +185,7 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 				return nil, err
 			}
 			if line > 0 {
-				changes = append(changes, gate.FileChange{Path: name, Status: "edited", FirstLine: line, Merged: true, Version: a.m.Version})
+				changes = append(changes, gate.FileChange{Path: name, Status: "edited", FirstLine: line, Merged: true, Version: a.m.Version, Repeatable: a.m.Repeatable})
 			}
 		}
 	}
@@ -170,20 +198,31 @@ func compare(baseSet, headSet migration.Set, base, head *tree) ([]gate.FileChang
 	for _, name := range fresh {
 		from, ok := renamed[name]
 		if !ok {
-			changes = append(changes, gate.FileChange{Path: name, Status: "added", Merged: merged[name], Version: after[name].m.Version})
+			changes = append(changes, gate.FileChange{Path: name, Status: "added", Merged: merged[name], Version: after[name].m.Version, Repeatable: after[name].m.Repeatable})
 			continue
 		}
 		line, err := firstDifference(base, from, head, name)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, gate.FileChange{Path: name, From: from, Status: "renamed", FirstLine: line, Merged: true, Version: after[name].m.Version})
+		if moved := headSet.Layout.Name == "flyway" && path.Base(from) == path.Base(name); moved && (line == 0 || after[name].m.Repeatable) {
+			if line > 0 { // which Flyway runs again, wherever it lies
+				changes = append(changes, gate.FileChange{Path: name, From: from, Status: "edited", FirstLine: line, Merged: true, Version: after[name].m.Version, Repeatable: true})
+			}
+			continue // Flyway knows a script by its name alone
+		}
+		changes = append(changes, gate.FileChange{Path: name, From: from, Status: "renamed", FirstLine: line, Merged: true, Version: after[name].m.Version, Repeatable: after[name].m.Repeatable})
 	}
 	for _, name := range gone {
 		if !contains(renamed, name) {
-			changes = append(changes, gate.FileChange{Path: name, Status: "deleted", Merged: true, Version: before[name].m.Version})
+			changes = append(changes, gate.FileChange{Path: name, Status: "deleted", Merged: true, Version: before[name].m.Version, Repeatable: before[name].m.Repeatable})
 		}
 	}
+	beside, err := companions(headSet.Layout.Name, before, after, base, head)
+	if err != nil {
+		return nil, err
+	}
+	changes = append(changes, beside...)
 	slices.SortFunc(changes, func(a, b gate.FileChange) int { return strings.Compare(a.Path, b.Path) })
 	return changes, nil
 }
@@ -198,7 +237,7 @@ func leadsOut(base, head *tree, name string) bool {
 // mergedFiles are the head's files of migrations that the base has.
 func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 	isNew := map[string]bool{}
-	for _, m := range added(base, head, headTree) {
+	for _, m := range added(base, head, nil, headTree) {
 		isNew[mainFile(m)] = true
 	}
 	files := map[string]bool{}
@@ -214,10 +253,10 @@ func mergedFiles(base, head migration.Set, headTree *tree) map[string]bool {
 	return files
 }
 
-// refuseUnrecognised fails on a .sql file that this change adds or edits and
-// that no name of the layout fits: a tool might run it, and the gate would not
-// have looked.
-func refuseUnrecognised(set migration.Set, base, head *tree, layout string) error {
+// unrecognised finds the .sql files that this change adds or edits and that no
+// name of the layout fits: a tool might run them, and the gate would not have
+// looked.
+func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes []*migration.InputError) {
 	for _, name := range set.Unrecognised {
 		old, was := base.files[name]
 		now := head.files[name]
@@ -233,13 +272,37 @@ func refuseUnrecognised(set migration.Set, base, head *tree, layout string) erro
 		if was {
 			verb = "edited"
 		}
-		return &migration.InputError{
+		better := ""
+		if to := set.Renames[name]; to != "" {
+			better = " to " + to
+		}
+		mistakes = append(mistakes, &migration.InputError{
 			File:    name,
 			Message: fmt.Sprintf("%s by this change, and no migration by the names of the %s layout", verb, layout),
-			Remedy:  fmt.Sprintf("rename it, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", path.Base(name)),
-		}
+			Remedy:  fmt.Sprintf("rename it%s, or list it under `ignore:` in .migration-gate.yml (ignore: [%q])", better, path.Base(name)),
+		})
 	}
-	return nil
+	return mistakes
+}
+
+// firstReversals finds the files that this change brings and that are taken for
+// reversals by an underscore alone, where the base has none of that sort: what
+// has run every file so far would run them too.
+func firstReversals(baseSet, headSet migration.Set, base *tree) (mistakes []*migration.InputError) {
+	if len(baseSet.Migrations) == 0 || len(baseSet.Unsure) > 0 {
+		return nil
+	}
+	for _, name := range headSet.Unsure {
+		if _, was := base.files[name]; was {
+			continue
+		}
+		stem := name[:strings.LastIndexByte(name, '_')]
+		mistakes = append(mistakes, &migration.InputError{
+			File: name, Message: "the first file here whose name ends as a reversal's might: whatever runs the others may run it as well",
+			Remedy: fmt.Sprintf("name it %s.down.sql if it reverses %s, and with another last word if not", path.Base(stem), path.Base(stem)),
+		})
+	}
+	return mistakes
 }
 
 // firstDifference returns the first line that differs, 1-based and counted in

@@ -1,8 +1,10 @@
 package changeset
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -101,6 +103,7 @@ func (r *repo) firstDir(ctx context.Context, commit string, names []string) stri
 type missingDir struct {
 	name, cwd, top string
 	candidates     []string
+	elsewhere      string // the options that would do
 }
 
 func (e *missingDir) Error() string {
@@ -108,7 +111,7 @@ func (e *missingDir) Error() string {
 	if e.cwd != e.top {
 		where += " nor at the repository's top " + e.top
 	}
-	return fmt.Sprintf("migration directory %s does not exist in %s: pass --dir DIR", e.name, where)
+	return fmt.Sprintf("migration directory %s does not exist in %s: pass %s", e.name, where, cmp.Or(e.elsewhere, "--dir DIR"))
 }
 
 // refuseSubmodule says so where the directory belongs to another repository.
@@ -127,14 +130,18 @@ func (r *repo) refuseHidden(dir, head string) error {
 	if head != "" {
 		return nil
 	}
-	entries, err := os.ReadDir(filepath.Join(r.top, filepath.FromSlash(dir)))
-	if err != nil {
-		return nil // deleted by this change, and empty before
-	}
-	for _, e := range entries {
-		if isSQL(e.Name()) {
-			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, e.Name())
+	top := filepath.Join(r.top, filepath.FromSlash(dir))
+	return filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // deleted by this change, and empty before; or not ours to read
 		}
-	}
-	return nil
+		if name := d.Name(); d.IsDir() && file != top && (strings.HasPrefix(name, ".") || name == "node_modules") {
+			return fs.SkipDir // nobody's migrations
+		}
+		if !d.IsDir() && isSQL(d.Name()) {
+			rel, _ := filepath.Rel(top, file)
+			return fmt.Errorf("every .sql file in %s is ignored by git (%s is one): add them to git, or pass another --dir", dir, filepath.ToSlash(rel))
+		}
+		return nil
+	})
 }

@@ -44,7 +44,7 @@ func open(ctx context.Context, dir string, log *slog.Logger) (*repo, error) {
 			break
 		}
 		if d == filepath.Dir(d) {
-			return nil, fmt.Errorf("%s is not in a git working tree: run migration-gate in your repository", abs)
+			return nil, &Unversioned{Dir: abs, message: abs + " is not in a git working tree: run migration-gate in your repository"}
 		}
 	}
 	out, err := r.run(ctx, "rev-parse", "--is-shallow-repository", "--is-inside-work-tree")
@@ -73,7 +73,7 @@ func (r *repo) head(ctx context.Context, ref string) (string, error) {
 	}
 	id, err := r.commit(ctx, "HEAD")
 	if err != nil {
-		return "", fmt.Errorf("the repository %s has no commit yet: commit your work, then run this again", r.top)
+		return "", &Unversioned{Dir: r.top, message: "the repository " + r.top + " has no commit yet: commit your work, then run this again"}
 	}
 	return id, nil
 }

@@ -2,8 +2,8 @@ package changeset
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate/migration"
@@ -13,100 +13,94 @@ import (
 // is an empty one: a database on which nothing ran yet.
 type Ledger struct {
 	Table string `json:"table"`
-	// Kind is "last" or "log" (migration.Ledger says what they mean).
+	// Kind tells which of the fields below count (migration.Ledger says what the
+	// kinds mean).
 	Kind string `json:"kind"`
-	// Last is the newest version applied; -1 for none. Everything up to it
-	// counts as applied where Kind is "last".
+	// Last is the newest version applied, where versions are numbers; -1 for
+	// none. Everything up to it counts as applied where Kind is "last".
 	Last int64 `json:"last"`
 	// Dirty: the tool stopped in the middle of Last.
 	Dirty bool `json:"dirty"`
 	// Applied versions, where Kind is "log".
 	Applied map[int64]bool `json:"applied,omitempty"`
+	// Names are the versions ("versions"), file names ("files") or versions by
+	// their numbers alone ("flyway": "1.2" for V01_2_0) that were applied.
+	Names map[string]bool `json:"names,omitempty"`
+	// Baseline is the version that a Flyway database was declared to be at, and
+	// Repeatables are the checksums of what ran last, by description.
+	Baseline    string           `json:"baseline,omitempty"`
+	Repeatables map[string]int32 `json:"repeatables,omitempty"`
+	// Half says of a migration that the tool stopped in the middle of it, and
+	// what mends that; "" where none is known.
+	Half string `json:"half,omitempty"`
 }
 
-// has reports whether a version was applied.
-func (l *Ledger) has(n int64) bool {
-	if l.Kind == "last" {
-		return n <= l.Last
-	}
-	return l.Applied[n]
+// kind is all that tells one sort of history table from another. Each has a
+// file of its own.
+type kind interface {
+	// read takes in the table's rows, in any order.
+	read(l *Ledger, columns []string, rows [][]string) error
+	// has reports whether a migration, of one side's files, was applied.
+	has(l *Ledger, m migration.Migration, of side) (bool, error)
+	// newest is the newest version applied, for people.
+	newest(l *Ledger) string
 }
+
+// side is where a migration's files are read, and how.
+type side struct {
+	fsys fs.FS
+	opt  migration.Options
+}
+
+func kindOf(name string) (kind, bool) {
+	if k, ok := plainKind(name); ok {
+		return k, true
+	}
+	k, ok := map[string]kind{
+		"last": newestOnly{}, "log": eventLog{}, "flyway": schemaHistory{},
+		"versions": rowEach{tool: "dbmate", column: "version", foreign: "dirty", name: func(m migration.Migration) string { return m.Version }},
+		"files":    rowEach{tool: "sql-migrate", column: "id", foreign: "version_id", name: fileName},
+		"":         none{},
+	}[name]
+	return k, ok
+}
+
+// none stands for a tool that keeps no history: nothing is known to be applied.
+type none struct{}
+
+func (none) read(l *Ledger, _ []string, _ [][]string) error {
+	return fmt.Errorf("read ledger %s: the layout keeps none", l.Table)
+}
+func (none) has(*Ledger, migration.Migration, side) (bool, error) {
+	return false, nil
+}
+func (none) newest(*Ledger) string { return "" }
 
 // ReadLedger makes a Ledger of a history table's rows, in any order, with
-// values as either engine spells them: a truth value is "t" or "1".
+// values as either engine spells them: a truth value is "t" or "1", and "" is
+// also what NULL reads as.
 func ReadLedger(kind, table string, columns []string, rows [][]string) (*Ledger, error) {
 	l := &Ledger{Table: table, Kind: kind, Last: -1, Applied: map[int64]bool{}}
-	switch kind {
-	case "last":
-		return l, l.readLast(columns, rows)
-	case "log":
-		return l, l.readLog(columns, rows)
+	k, ok := kindOf(kind)
+	if !ok {
+		return nil, fmt.Errorf("read ledger %s: unknown kind %q", table, kind)
 	}
-	return nil, fmt.Errorf("read ledger %s: unknown kind %q", table, kind)
-}
-
-// readLast reads golang-migrate's: one row (version, dirty), or none.
-func (l *Ledger) readLast(columns []string, rows [][]string) error {
-	at, err := l.columns(columns, "golang-migrate", "version", "dirty")
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	if len(rows) > 1 {
-		return fmt.Errorf("read ledger %s: %d rows where golang-migrate keeps one: is it another tool's table? name the layout with --layout", l.Table, len(rows))
-	}
-	if l.Last, err = strconv.ParseInt(rows[0][at[0]], 10, 64); err != nil {
-		return fmt.Errorf("read ledger %s: version: %w", l.Table, err)
-	}
-	l.Dirty, err = l.bool(rows[0][at[1]])
-	return err
-}
-
-// readLog reads goose's: a row for each time a version was applied or taken
-// back, of which the newest counts.
-func (l *Ledger) readLog(columns []string, rows [][]string) error {
-	at, err := l.columns(columns, "goose", "id", "version_id", "is_applied")
-	if err != nil {
-		return err
-	}
-	newest := map[int64]int64{}
-	for _, row := range rows {
-		id, err := strconv.ParseInt(row[at[0]], 10, 64)
-		if err != nil {
-			return fmt.Errorf("read ledger %s: id: %w", l.Table, err)
-		}
-		version, err := strconv.ParseInt(row[at[1]], 10, 64)
-		if err != nil {
-			return fmt.Errorf("read ledger %s: version_id: %w", l.Table, err)
-		}
-		if seen, ok := newest[version]; ok && id < seen {
-			continue
-		}
-		newest[version] = id
-		applied, err := l.bool(row[at[2]])
-		if err != nil {
-			return err
-		}
-		if applied {
-			l.Applied[version] = true
-		} else {
-			delete(l.Applied, version)
-		}
-	}
-	for version := range l.Applied {
-		l.Last = max(l.Last, version)
-	}
-	return nil
+	return l, k.read(l, columns, rows)
 }
 
 // columns finds the wanted columns, or says whose table it is not.
 func (l *Ledger) columns(have []string, tool string, want ...string) ([]int, error) {
 	at := make([]int, len(want))
 	for i, w := range want {
-		if at[i] = slices.IndexFunc(have, func(c string) bool { return strings.EqualFold(c, w) }); at[i] < 0 {
+		if at[i] = l.column(have, w); at[i] < 0 {
 			return nil, fmt.Errorf("read ledger %s: no column %s (it has %s), so it is not %s's: name the layout with --layout", l.Table, w, strings.Join(have, ", "), tool)
 		}
 	}
 	return at, nil
+}
+
+func (l *Ledger) column(have []string, want string) int {
+	return slices.IndexFunc(have, func(c string) bool { return strings.EqualFold(c, want) })
 }
 
 func (l *Ledger) bool(s string) (bool, error) {
@@ -127,44 +121,91 @@ func (l *Ledger) bool(s string) (bool, error) {
 //
 // A nil ledger means a snapshot without a history table, which is taken to be
 // at the base: all that is added is pending. An empty one means no snapshot:
-// all that is merged is to be run first.
+// all that is merged is to be run first, or the newest baseline migration and
+// what comes after it.
 //
 // A ledger that keeps only its newest version cannot tell a migration that it
 // ran from one that it skipped because of a lower number. One is taken for
 // applied only where the newest version is this change's own; an added one
 // under a merged version is out of order and pending, for a rule to report, and
-// so is one whose number a merged one has.
+// so is one whose version a merged one has.
 func Pending(c *Change, ledger *Ledger) (pending, catchUp, already []migration.Migration, err error) {
 	if ledger == nil {
 		return slices.Clone(c.Added), nil, nil, nil
 	}
-	if ledger.Dirty {
-		return nil, nil, nil, fmt.Errorf("the snapshot was taken with migration %d half applied (%s.dirty is true): mend that database (`migrate force`), then take the snapshot again", ledger.Last, ledger.Table)
+	k, ok := kindOf(ledger.Kind)
+	if !ok {
+		return nil, nil, nil, fmt.Errorf("read ledger %s: unknown kind %q", ledger.Table, ledger.Kind)
 	}
-	applied := ledger.has
+	if half := ledger.half(); half != "" {
+		return nil, nil, nil, fmt.Errorf("the snapshot was taken with %s, then take the snapshot again", half)
+	}
+	addedOf := k
 	if ledger.Kind == "last" {
-		own := slices.ContainsFunc(c.Added, func(m migration.Migration) bool { return m.Number == ledger.Last })
-		newest := int64(-1)
-		for _, m := range c.Merged {
-			newest = max(newest, m.Number)
-		}
-		applied = func(n int64) bool { return own && n > newest && n <= ledger.Last }
+		addedOf = ownNewest{k, c}
 	}
 	for _, m := range c.Added {
-		taken := slices.ContainsFunc(c.Merged, func(o migration.Migration) bool { return o.Number == m.Number })
-		if applied(m.Number) && !taken { // else the ledger speaks of the merged one
+		has, err := addedOf.has(ledger, m, side{c.HeadFS, c.Parsing})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		taken := !m.Repeatable && slices.ContainsFunc(c.Merged, func(o migration.Migration) bool { return !o.Baseline && o.Key() == m.Key() })
+		if has && !taken && !m.IsCallback() { // else the ledger speaks of the merged one
 			already = append(already, m)
 		} else {
 			pending = append(pending, m)
 		}
 	}
+	from := standIn(c.Merged, ledger)
 	for _, m := range c.Merged {
-		if !ledger.has(m.Number) {
+		switch {
+		case m.Baseline:
+			if from != nil && mainFile(m) == mainFile(*from) {
+				catchUp = slices.Insert(catchUp, 0, m)
+			}
+			continue
+		case from != nil && !m.Repeatable && compareVersions(m.Version, from.Version) <= 0:
+			continue
+		}
+		has, err := k.has(ledger, m, side{c.MergedFS, c.Parsing})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if !has && !superseded(m, already) {
 			catchUp = append(catchUp, m)
 		}
 	}
 	if len(c.Added) > 0 && len(pending) == 0 {
-		return nil, catchUp, already, fmt.Errorf("every migration of this change is in the snapshot's ledger %s already (newest: %d), so nothing is left to measure: the snapshot was taken after this change; use one from before it", ledger.Table, ledger.Last)
+		return nil, catchUp, already, fmt.Errorf("every migration of this change is in the snapshot's ledger %s already (newest: %s), so nothing is left to measure: the snapshot was taken after this change; use one from before it", ledger.Table, k.newest(ledger))
 	}
 	return pending, catchUp, already, nil
+}
+
+// half says what is half applied and what mends it.
+func (l *Ledger) half() string {
+	if l.Half == "" && l.Dirty {
+		return fmt.Sprintf("migration %d half applied (%s.dirty is true): mend that database (`migrate force`)", l.Last, l.Table)
+	}
+	return l.Half
+}
+
+// standIn is the newest of the merged baseline migrations, where nothing ran
+// yet; nil elsewhere.
+func standIn(merged []migration.Migration, l *Ledger) *migration.Migration {
+	if len(l.Names) > 0 || l.Baseline != "" {
+		return nil
+	}
+	var newest *migration.Migration
+	for i, m := range merged {
+		if m.Baseline && (newest == nil || compareVersions(m.Version, newest.Version) > 0) {
+			newest = &merged[i]
+		}
+	}
+	return newest
+}
+
+// superseded: the snapshot has the change's own content of a repeatable
+// migration, which the merged one must not undo.
+func superseded(m migration.Migration, already []migration.Migration) bool {
+	return m.Repeatable && slices.ContainsFunc(already, func(o migration.Migration) bool { return o.Repeatable && o.Key() == m.Key() })
 }

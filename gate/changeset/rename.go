@@ -61,7 +61,7 @@ func groups(names []string, own map[string]owner) []*group {
 	var all []*group
 	for _, name := range names {
 		o := own[name]
-		i := slices.IndexFunc(all, func(g *group) bool { return g.m.Number == o.m.Number && mainFile(g.m) == mainFile(o.m) })
+		i := slices.IndexFunc(all, func(g *group) bool { return identity(g.m) == identity(o.m) && mainFile(g.m) == mainFile(o.m) })
 		if i < 0 {
 			all = append(all, &group{m: o.m, files: map[migration.Direction]string{}})
 			i = len(all) - 1
@@ -74,7 +74,7 @@ func groups(names []string, own map[string]owner) []*group {
 // likeness scores two migrations: over 1 for the same version, 1 for the same
 // up script, else the share of lines in common.
 func likeness(o, n *group, base, head fs.FS) (float64, error) {
-	if o.m.Number == n.m.Number {
+	if identity(o.m) == identity(n.m) {
 		return 2, nil
 	}
 	from, to := o.files[migration.Up], n.files[migration.Up]

@@ -14,9 +14,14 @@ import (
 // history makes a repository with n merged migrations.
 func history(t *testing.T, n int, name, text string) *testRepo {
 	t.Helper()
+	return historyOf(t, n, "%06d_"+name, text)
+}
+
+func historyOf(t *testing.T, n int, name, text string) *testRepo {
+	t.Helper()
 	r := newRepo(t)
 	for i := range n {
-		r.write(fmt.Sprintf("migrations/%06d_"+name, i+1), fmt.Sprintf(text, i))
+		r.write(fmt.Sprintf("migrations/"+name, i+1), fmt.Sprintf(text, i))
 	}
 	r.commit("seed")
 	r.git("checkout", "-q", "-b", "change")
@@ -30,6 +35,8 @@ func TestNothingChangedIsFast(t *testing.T) {
 	for layout, r := range map[string]*testRepo{
 		"golang-migrate": history(t, 1000, "x.up.sql", "CREATE TABLE t%d (id bigint PRIMARY KEY, name text NOT NULL);\n"),
 		"goose":          history(t, 1000, "x.sql", "-- +goose Up\nCREATE TABLE t%d (id bigint PRIMARY KEY);\n-- +goose Down\nSELECT 1;\n"),
+		"dbmate":         history(t, 1000, "x.sql", "-- migrate:up\nCREATE TABLE t%d (id bigint PRIMARY KEY);\n-- migrate:down\nSELECT 1;\n"),
+		"flyway":         historyOf(t, 1000, "V%d__x.sql", "CREATE TABLE t%d (id bigint PRIMARY KEY);\n"),
 	} {
 		t.Run(layout, func(t *testing.T) {
 			var took []time.Duration

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/migration-gate/migration-gate/gate/migration"
 )
 
 // tree is one side's migration directory as an fs.FS rooted at the
@@ -30,13 +32,15 @@ type entry struct {
 	size    int64
 	symlink bool
 	disk    bool
+	content []byte // instead of either, where it is not nil
 }
 
-// tree lists a directory of a commit.
+// tree lists a directory of a commit, and the files outside of it that may tell
+// how a tool takes it.
 func (r *repo) tree(ctx context.Context, commit, dir string) (*tree, error) {
 	args := []string{"ls-tree", "-r", "-z", "-l", "--full-tree", commit}
 	if dir != "." {
-		args = append(args, "--", dir)
+		args = append(append(args, "--", dir), migration.ConfigFiles(dir)...)
 	}
 	out, err := r.run(ctx, args...)
 	if err != nil {
@@ -79,6 +83,39 @@ func (t *tree) with(diff []rawChange, untracked []string, head string, worktree 
 	return h
 }
 
+// remembering is a tree that is read twice over, each file once.
+type remembering struct {
+	*tree
+	read map[string][]byte
+}
+
+// ReadFile implements fs.ReadFileFS. The text is for reading only.
+func (r remembering) ReadFile(name string) ([]byte, error) {
+	if text, ok := r.read[name]; ok {
+		return text, nil
+	}
+	text, err := r.tree.ReadFile(name)
+	if err == nil {
+		r.read[name] = text
+	}
+	return text, err
+}
+
+// baseOf is a base whose files are read from the head as far as they are the
+// same there.
+type baseOf struct {
+	*tree
+	head remembering
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (b baseOf) ReadFile(name string) ([]byte, error) {
+	if b.same(b.head.tree, name) {
+		return b.head.ReadFile(name)
+	}
+	return b.tree.ReadFile(name)
+}
+
 func (t *tree) holdsSQL() bool {
 	for name := range t.files {
 		if isSQL(name) {
@@ -114,6 +151,9 @@ func (t *tree) ReadFile(name string) ([]byte, error) {
 }
 
 func (t *tree) read(name string, e entry) ([]byte, error) {
+	if e.content != nil {
+		return e.content, nil
+	}
 	if e.disk {
 		data, err := readDisk(t.repo.top, name)
 		if err == nil || e.blob == "" || !os.IsNotExist(err) {

@@ -121,6 +121,8 @@ func TestInputsReachTheirOptions(t *testing.T) {
 			return "https://example.com/maven"
 		case o.Name == "database-url":
 			return "postgres://ci@localhost:5432/postgres"
+		case o.Name == "placeholder":
+			return "schema=shop"
 		case o.Name == "working-directory":
 			return "."
 		case o.Name == "server-version":

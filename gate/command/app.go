@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type app struct {
 	told          *gate.Report
 	wrote         map[string]bool // report files of this run, by absolute path
 	configChanges []gate.ConfigChange
+	from          string            // where paths of the format line begin, relative to the repository's top
 	unseen        []gate.Unmeasured // of the change, whatever is run
 
 	progress *progress.Progress // keeps the phases' durations, too
@@ -115,8 +117,20 @@ func (t tracker) statements(o *gate.Observation) func(migration.Statement) {
 	}
 }
 
-// lookupEnv answers with the environment as it is, for scripts that
-// substitute variables.
+// scriptEnv answers with the environment for scripts, and the files beside them,
+// that substitute variables, but for what the gate itself and its forge sign in
+// with: what a script is made of ends up in reports.
+func (a *app) scriptEnv(name string) (string, bool) {
+	if ownSecrets.MatchString(name) {
+		return "", false
+	}
+	return a.lookupEnv(name)
+}
+
+var ownSecrets = regexp.MustCompile(`^(INPUT_|MIGRATION_GATE_|ACTIONS_|(GITHUB|GH|GITLAB)_TOKEN$|CI_.*(TOKEN|JWT|PASSWORD|REPOSITORY_URL)|` +
+	`DOCKER_AUTH_CONFIG$|AWS_(SECRET_ACCESS_KEY|SESSION_TOKEN)$|AZURE_CLIENT_SECRET$|GOOGLE_.*CREDENTIALS$|VAULT_TOKEN$|PGPASSWORD$|MYSQL_PWD$|FLYWAY_PASSWORD$)`)
+
+// lookupEnv answers with the environment as it is.
 func (a *app) lookupEnv(name string) (string, bool) {
 	v, ok := a.vars[name]
 	return v, ok

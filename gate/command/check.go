@@ -49,6 +49,7 @@ func (c *checkCmd) Run(ctx context.Context, a *app) (gate.Verdict, error) {
 	}
 	end()
 	policy := a.policy(c.Budget, c.Reversing, c.Downs, c.Failing)
+	policy.ServerVersion = c.ServerVersion
 	if len(change.Added) == 0 {
 		return a.conclude(formats, change, static(change), policy)
 	}
@@ -227,15 +228,21 @@ func (a *app) reverse(ctx context.Context, g *ground, o *gate.Observation, name 
 func static(change *changeset.Change) gate.Observation {
 	o := gate.Observation{
 		SchemaVersion: gate.ObservationVersion, Engine: gate.Engine{Name: string(change.Parsing.Dialect)}, Tier: gate.TierStatic,
-		Base: change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout,
+		Base: change.Base, Head: change.Head, Dirty: change.Dirty, Dir: change.Dir, Layout: change.Layout, OutOfOrder: change.OutOfOrder,
 		Files: change.Files, Migrations: []gate.Migration{}, Locks: []gate.LockWindow{},
 		Tables: map[string]gate.Table{},
 	}
 	for _, m := range change.Added {
 		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
 	}
+	for _, m := range change.Baselines {
+		o.Unmeasured = append(o.Unmeasured, gate.Unmeasured{
+			What: m.Up.File, Why: "not run: a baseline migration stands for all versions up to its own on empty databases, and on no other is it ever run",
+			Remedy: "compare what it makes with what those versions make, on two empty databases", Accepted: true,
+		})
+	}
 	for _, m := range slices.Concat(change.Merged, change.Ahead) {
-		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Name: m.Name, File: m.Up.File})
+		o.Merged = append(o.Merged, gate.MergedMigration{Version: m.Version, Number: m.Number, Order: m.Order, Repeatable: m.Repeatable, Baseline: m.Baseline, Name: m.Name, File: m.Up.File})
 	}
 	return o
 }
@@ -246,7 +253,7 @@ func (a *app) observation(change *changeset.Change, g *ground) *gate.Observation
 	o.Engine = gate.Engine{Name: o.Engine.Name, Version: g.server.version()}
 	o.Target = gate.TargetFacts{Kind: g.target.Kind, Detail: g.target.Detail}
 	o.Snapshot, o.Tier = g.facts, gate.TierSchema
-	if g.facts != nil {
+	if g.facts != nil && g.facts.Manifest.Rows > int64(g.ledgerRows) { // else a dump of the schema
 		o.Tier = gate.TierData
 	}
 	for _, l := range g.target.Lacks {
@@ -290,6 +297,7 @@ func (a *app) conclude(formats []config.Format, change *changeset.Change, o gate
 	if a.publisher != nil && r.Verdict.ExitCode() == 0 {
 		defer a.publisher.group("Report")()
 	}
+	a.showFrom(change.Top)
 	if err := a.writeReports(formats, r, readSource(change.Top)); err != nil {
 		return gate.Error, err
 	}

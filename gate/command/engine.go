@@ -36,6 +36,7 @@ type restoreOptions struct {
 	jobs     int
 	roles    []string
 	progress func(done, total int64)
+	stage    func(name string) (end func())
 }
 
 // baseline is the restored snapshot on a server.
@@ -56,6 +57,24 @@ type ledgerTable struct {
 	name    string // "schema.table"
 	columns []string
 	rows    [][]string
+	// schemaAlone: it has no rows, and no more have the tables beside it, of
+	// which there are some. Looked for only where it has none.
+	schemaAlone bool
+}
+
+// schemaAlone reports whether the tables beside one are there, without a row.
+func schemaAlone(catalog map[string]snapshot.Relation, beside string) bool {
+	others := false
+	for _, r := range catalog {
+		if r.Kind != "table" && r.Kind != "partitioned table" || r.Schema+"."+r.Name == beside {
+			continue
+		}
+		if r.Rows > 0 {
+			return false
+		}
+		others = true
+	}
+	return others
 }
 
 type compareOptions struct {
@@ -107,6 +126,13 @@ func (a *app) settleEngine(m *config.Migrations, s config.Server, snap config.Sn
 		m.Engine = snapshot.MariaDB
 	case m.Engine == "auto":
 		m.Engine = snapshot.Postgres
+	}
+	switch more := besides(snap); {
+	case len(more) == 0:
+	case snap.Snapshot == "":
+		return &usageError{more[0] + " adds to a snapshot, and there is none", "give the schema's dump by --snapshot, or leave out " + more[0]}
+	case m.Engine != snapshot.Postgres:
+		return &usageError{fmt.Sprintf("%s is for dumps of PostgreSQL, and the engine is %s", more[0], gate.Engine{Name: m.Engine}.Product()), "give one dump of schema and rows by --snapshot"}
 	}
 	return nil
 }

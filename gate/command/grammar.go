@@ -15,7 +15,9 @@ type cli struct {
 	AssertLockBudget assertLockBudgetCmd `cmd:"" help:"Step: judge the locks that were measured."`
 	AssertSafeDown   assertSafeDownCmd   `cmd:"" help:"Step: read down scripts for what destroys data."`
 	Destroy          destroyCmd          `cmd:"" help:"Step: remove an ephemeral database."`
-	Detect           detectCmd           `cmd:"" help:"Print the change's migrations as JSON."`
+	Lint             lintCmd             `cmd:"" help:"Judge migrations by their files alone, for editors and hooks."`
+	Doctor           doctorCmd           `cmd:"" help:"Say what was found on this machine, and what that allows."`
+	Detect           detectCmd           `cmd:"" help:"Print the change's migrations as JSON, or how the layout was found."`
 	Report           reportCmd           `cmd:"" help:"Render a stored JSON report again."`
 	Explain          explainCmd          `cmd:"" help:"Explain a rule, or list them."`
 	Version          versionCmd          `cmd:"" help:"Print versions."`
@@ -79,6 +81,28 @@ type assertSafeDownCmd struct {
 	Strict bool `help:"Refuse every DROP in a down script, also of what holds no data."`
 }
 
+// lintCmd judges what needs no server.
+type lintCmd struct {
+	Files         []string `arg:"" optional:"" name:"files" help:"Files whose findings are wanted; others than migrations are passed over. - reads standard input. Without any, the whole change is judged."`
+	All           bool     `source:"flag" help:"Judge every migration of the directory, also merged ones."`
+	StdinFilename string   `placeholder:"FILE" source:"flag" help:"File of the directory that standard input is the text of, saved or not."`
+	config.Migrations
+	config.Production
+	config.Reversing
+	config.Downs
+	config.Failing
+	config.Output
+}
+
+// doctorCmd looks at what check depends on.
+type doctorCmd struct {
+	config.Migrations
+	config.Server
+	config.Scratch
+	Online bool `source:"flag" help:"Ask also whether servers can be downloaded."`
+	JSON   bool `name:"json" source:"flag" help:"Print JSON."`
+}
+
 type destroyCmd struct {
 	stepDatabase
 	config.Scratch
@@ -90,6 +114,7 @@ type stepDatabase struct {
 }
 
 type detectCmd struct {
+	Explain bool `source:"flag" help:"Tell people instead how the layout was found, what else it could be, and which files are no migrations."`
 	config.Migrations
 }
 

@@ -139,8 +139,14 @@ func (b *mysqlBaseline) ledger(ctx context.Context, table string) (ledgerTable, 
 	if db == nil {
 		db = b.base.Database()
 	}
-	columns, rows, found, schema, err := db.Ledger(ctx, table)
-	return ledgerTable{name: schema + "." + table, columns: columns, rows: rows}, found, err
+	columns, rows, found, name, err := db.Ledger(ctx, table)
+	l := ledgerTable{name: name, columns: columns, rows: rows}
+	if err == nil && found && len(rows) == 0 {
+		var catalog map[string]snapshot.Relation
+		catalog, err = db.Catalog(ctx)
+		l.schemaAlone = schemaAlone(catalog, name)
+	}
+	return l, found, err
 }
 
 func (b *mysqlBaseline) session(ctx context.Context) (observe.Session, error) {

@@ -36,7 +36,7 @@ func (s *postgresServer) version() string {
 }
 
 func (s *postgresServer) restore(ctx context.Context, src snapshot.Source, name string, opt restoreOptions) (baseline, snapshot.Manifest, error) {
-	b, m, err := s.Restore(ctx, src, name, postgres.RestoreOptions{Jobs: opt.jobs, Roles: opt.roles, Progress: opt.progress})
+	b, m, err := s.Restore(ctx, src, name, postgres.RestoreOptions{Jobs: opt.jobs, Roles: opt.roles, Progress: opt.progress, Stage: opt.stage})
 	if err != nil {
 		return nil, m, err
 	}
@@ -76,8 +76,14 @@ func (b *postgresBaseline) ledger(ctx context.Context, table string) (ledgerTabl
 	if db == nil {
 		db = b.base.Database()
 	}
-	columns, rows, found, schema, err := db.Ledger(ctx, table)
-	return ledgerTable{name: schema + "." + table, columns: columns, rows: rows}, found, err
+	columns, rows, found, name, err := db.Ledger(ctx, table)
+	l := ledgerTable{name: name, columns: columns, rows: rows}
+	if err == nil && found && len(rows) == 0 {
+		var catalog map[string]snapshot.Relation
+		catalog, err = db.Catalog(ctx)
+		l.schemaAlone = schemaAlone(catalog, name)
+	}
+	return l, found, err
 }
 
 func (b *postgresBaseline) session(ctx context.Context) (observe.Session, error) {

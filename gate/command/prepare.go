@@ -3,9 +3,9 @@ package command
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
@@ -23,9 +23,11 @@ type ground struct {
 	baseline baseline
 	// facts is nil where there is no snapshot.
 	facts *gate.SnapshotFacts
-	// ledger is the history table's name in the baseline, "" for none.
-	ledger  string
-	pending []migration.Migration
+	// ledger is the history table's name in the baseline, "" for none; it has
+	// ledgerRows.
+	ledger     string
+	ledgerRows int
+	pending    []migration.Migration
 	// already are the change's migrations that the baseline has, which are not
 	// run.
 	already []migration.Migration
@@ -105,11 +107,28 @@ func (a *app) openSnapshot(ctx context.Context, snap config.Snapshot) (*snapshot
 		return nil, nil
 	}
 	defer a.phase(ctx, "verify snapshot")()
-	src, err := snapshot.Open(ctx, a.path(snap.Snapshot))
+	path := func(spec string) string {
+		if spec == "" {
+			return ""
+		}
+		return a.path(spec)
+	}
+	src, err := snapshot.Compose(ctx, a.path(snap.Snapshot), path(snap.SnapshotData), path(snap.Globals))
 	if err != nil {
 		return nil, err
 	}
 	return &src, nil
+}
+
+// besides lists the options that add to a snapshot, as they were given.
+func besides(snap config.Snapshot) (options []string) {
+	if snap.SnapshotData != "" {
+		options = append(options, "--snapshot-data")
+	}
+	if snap.Globals != "" {
+		options = append(options, "--globals")
+	}
+	return options
 }
 
 // suits refuses a snapshot that is not the engine's. What a look at its
@@ -123,6 +142,8 @@ func suits(src snapshot.Source, engine string) error {
 			fmt.Sprintf("the snapshot %s was taken from %s, not from %s", src.Path, gate.Engine{Name: src.Engine}.Product(), gate.Engine{Name: engine}.Product()),
 			"give --engine " + src.Engine,
 		}
+	case mysql && (len(src.Parts) > 0 || src.Format == snapshot.FormatParts):
+		return &usageError{fmt.Sprintf("the snapshot %s is of several files, which is for PostgreSQL", src.Path), "give the one file of a dump, or a directory of mydumper or MySQL Shell"}
 	case directory && !mysql:
 		return &usageError{fmt.Sprintf("the snapshot %s is a directory of %s, and does not say which product it was taken from", src.Path, src.Format), "give --engine mysql or --engine mariadb"}
 	}
@@ -132,9 +153,13 @@ func suits(src snapshot.Source, engine string) error {
 func (a *app) restore(ctx context.Context, g *ground, src snapshot.Source, top, name string, opt restoreOptions) (err error) {
 	p, end := a.tracked(ctx, "restore")
 	defer end()
-	opt.progress = p.bytes
+	opt.progress, opt.stage = p.bytes, p.Part
 	g.facts = &gate.SnapshotFacts{Source: src}
 	g.facts.Path = shownPath(top, src.Path)
+	g.facts.Parts = slices.Clone(src.Parts)
+	for i := range g.facts.Parts {
+		g.facts.Parts[i].Path = shownPath(top, g.facts.Parts[i].Path)
+	}
 	g.baseline, g.facts.Manifest, err = g.server.restore(ctx, src, name, opt)
 	return err // says what it was about
 }
@@ -187,15 +212,48 @@ func (a *app) catchUp(ctx context.Context, g *ground, change *changeset.Change, 
 }
 
 func readLedger(ctx context.Context, g *ground, change *changeset.Change) (*changeset.Ledger, error) {
+	if change.Ledger.Kind == "" {
+		if err := plainLedger(ctx, g, change); err != nil || change.Ledger.Kind == "" {
+			return nil, err
+		}
+	}
 	table, found, err := g.baseline.ledger(ctx, change.Ledger.Table)
+	if err == nil && !found && change.LedgerNamed {
+		err = &usageError{"the snapshot has no table " + change.Ledger.Table + ", which --ledger-table names", "name the tool's history table as [SCHEMA.]TABLE, or leave the option out"}
+	}
 	if err != nil || !found {
 		return nil, err
 	}
-	g.ledger = table.name
+	g.ledger, g.ledgerRows = table.name, len(table.rows)
 	if g.facts != nil {
 		g.facts.Ledger = table.name
 	}
-	return changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+	ledger, err := changeset.ReadLedger(change.Ledger.Kind, table.name, table.columns, table.rows)
+	if err != nil || !table.schemaAlone || len(change.Merged) == 0 {
+		return ledger, err
+	}
+	note := table.name + " has no rows, as in a dump of the schema alone: all that the base has counts as applied"
+	if g.facts != nil && !slices.Contains(g.facts.Skipped, note) { // where the step before has told it
+		g.facts.Skipped = append(g.facts.Skipped, note)
+	}
+	return nil, nil // as without a table
+}
+
+// plainLedger finds out by the snapshot's tables which tool runs the migrations
+// that are read as plain; none is an answer.
+func plainLedger(ctx context.Context, g *ground, change *changeset.Change) error {
+	for _, l := range migration.PlainLedgers() {
+		_, found, err := g.baseline.ledger(ctx, l.Table)
+		switch {
+		case err != nil:
+			return err
+		case found && change.Ledger.Kind != "":
+			return &usageError{"the snapshot has the history tables " + change.Ledger.Table + " and " + l.Table, "say which with --ledger-table"}
+		case found:
+			change.Ledger = l
+		}
+	}
+	return nil
 }
 
 // parseMerged reads the statements of merged migrations, as the base has them.
@@ -206,18 +264,10 @@ func (a *app) parseMerged(change *changeset.Change, list []migration.Migration) 
 	}
 	out := make([]migration.Migration, len(list))
 	for i, m := range list {
-		text, err := fs.ReadFile(change.MergedFS, m.Up.File)
-		if err != nil {
-			return nil, fmt.Errorf("read merged migration: %w", err)
-		}
-		up, _, err := layout.Parse(m.Up.File, text, change.Parsing)
-		if err != nil {
+		if err := m.Parse(change.MergedFS, layout, change.Parsing); err != nil {
 			return nil, err
 		}
 		out[i] = m
-		if up != nil {
-			out[i].Up = *up
-		}
 	}
 	return out, nil
 }

@@ -136,7 +136,7 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		"max-exlusive-ms: 5\n", "Dir: x\n", "config: x\n", "json: true\n", "into: x\n", "database: x\n", "role: [a]\n",
 		"- dir\n", "dir\n", "5\n",
 		"dir:\n", "dir: ''\n", "dir: [a]\n", "dir: {a: b}\n", "base: 1234567\n", "base: true\n", "base: 2026-01-01\n",
-		"layout: flyway\n", "layout: [goose]\n", "engine: oracle\n", "target: docker\n",
+		"layout: liquibase\n", "layout: [goose]\n", "engine: oracle\n", "target: docker\n",
 		"ignore: {a: b}\n", "ignore: [1]\n", "ignore: ['']\n", "ignore: [[a]]\n", "ignore:\n",
 		"server-version: newest\n", "server-version: -1\n", "server-version: '0'\n", "server-version: [16]\n",
 		"snapshot: 'a.dump#sha256=abc'\n", "snapshot: 'a.dump#sha512=00'\n", "snapshot: '#sha256=" + digest + "'\n",

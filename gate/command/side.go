@@ -49,7 +49,7 @@ func (s *said) repeat(ctx context.Context, to slog.Handler) {
 }
 
 // judging are the commands whose answer depends on the configuration.
-var judging = []string{"check", "restore-snapshot", "migrate up", "assert-lock-budget", "assert-safe-down", "detect"}
+var judging = []string{"check", "restore-snapshot", "migrate up", "assert-lock-budget", "assert-safe-down", "detect", "lint"}
 
 // file is a config.FileSource.
 func (s *sides) file(q config.FileQuery) (config.FileAnswer, error) {

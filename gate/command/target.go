@@ -100,6 +100,8 @@ func instead(kind string, offer snapshot.Offer, before string) string {
 		return "start a Docker engine, or give another --image or --target"
 	case kind == "server":
 		return cmp.Or(offer.Help, "check --database-url, and that the server is up")
+	case kind == "local" && offer.Help == "":
+		return "install that server, or give --target auto, which tries containers and fetched binaries too"
 	case offer.Help != "":
 		return "start a Docker engine, or install " + offer.Help
 	}

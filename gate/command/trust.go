@@ -62,7 +62,7 @@ func (a *app) fork(ctx context.Context, t config.Trust, change *changeset.Change
 	if t.ForkPolicy == "fail" {
 		return nil, &usageError{why + ", and fork-policy is fail", remedy}
 	}
-	snap.Snapshot = ""
+	snap.Snapshot, snap.SnapshotData, snap.Globals = "", "", ""
 	return &gate.Unmeasured{What: "durations, and what depends on data", Why: why, Remedy: remedy, Accepted: true}, nil
 }
 
@@ -75,8 +75,17 @@ func (a *app) snapshotOf(ctx context.Context, change *changeset.Change, snap con
 	if path, _, err = config.SplitSnapshot(snap.Snapshot); err != nil || !a.ci.IsChangeRequest() {
 		return path, "", err
 	}
-	if own, err = change.Brings(ctx, a.env.Dir, path); err != nil {
-		return path, "", fmt.Errorf("look where the snapshot comes from: %w", err)
+	for _, spec := range []string{snap.Snapshot, snap.SnapshotData, snap.Globals} {
+		if spec == "" || own != "" {
+			continue
+		}
+		file, _, err := config.SplitSnapshot(spec)
+		if err != nil {
+			return path, "", err
+		}
+		if own, err = change.Brings(ctx, a.env.Dir, file); err != nil {
+			return path, "", fmt.Errorf("look where the snapshot comes from: %w", err)
+		}
 	}
 	return path, own, nil
 }

@@ -28,7 +28,7 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 	closed := map[string]bool{} // directories that take no file, told once
 	a.told = &r
 	for _, f := range formats {
-		opt := report.Options{Source: source, Unicode: true, Rules: catalogue(), Version: buildVersions().Version}
+		opt := report.Options{Source: source, Unicode: true, Rules: catalogue(), Version: buildVersions().Version, From: a.from}
 		if f.Path == "" {
 			width, _ := terminal(a.env.Stdout)
 			opt.Color, opt.Width, opt.Unicode = a.color(a.env.Stdout), width, a.unicode()
@@ -52,6 +52,18 @@ func (a *app) writeReports(formats []config.Format, r gate.Report, source func(s
 		a.wrote[a.path(f.Path)] = true
 	}
 	return errors.Join(errs...)
+}
+
+// showFrom makes paths of the format line relative to where the command runs, as
+// an editor takes them.
+func (a *app) showFrom(top string) {
+	dir, err := filepath.EvalSymlinks(a.env.Dir)
+	if err != nil {
+		return
+	}
+	if rel, err := filepath.Rel(top, dir); err == nil {
+		a.from = filepath.ToSlash(rel)
+	}
 }
 
 // writeReport writes a report's file, but through no link that the repository
@@ -98,14 +110,14 @@ func catalogue() []report.Rule {
 }
 
 // writeFailure writes the verdict "error": also a run that could not decide
-// leaves its report, so that nobody reads an older one by mistake. Text on
-// standard output is left out, since its reader has the message already.
+// leaves its report, so that nobody reads an older one by mistake. Text and lines
+// on standard output are left out, since its reader has the message already.
 func (a *app) writeFailure(c reporter, cause error) {
 	formats, err := a.formats(c.output(), a.publisher != nil)
 	if err != nil {
 		return // that is the cause
 	}
-	formats = slices.DeleteFunc(formats, func(f config.Format) bool { return f.Path == "" && f.Name == "text" })
+	formats = slices.DeleteFunc(formats, func(f config.Format) bool { return f.Path == "" && (f.Name == "text" || f.Name == "line") })
 	r := gate.Report{Verdict: gate.Error, Reason: oneLine(cause.Error()), Observation: gate.Observation{
 		SchemaVersion: gate.ObservationVersion, Phases: a.progress.Phases(),
 		Migrations: []gate.Migration{}, Locks: []gate.LockWindow{}, Tables: map[string]gate.Table{},

@@ -48,7 +48,7 @@ func (o Option) check(value string) error {
 		return problemf("%s is not %s", o.show(value), o.Wants())
 	}
 	switch o.Name {
-	case "snapshot":
+	case "snapshot", "snapshot-data", "globals":
 		_, _, err := SplitSnapshot(value)
 		return err
 	case "ignore":
@@ -152,17 +152,33 @@ func (o Option) show(value string) string {
 	return strconv.Quote(value)
 }
 
-const digestMark = "#sha256="
+// Marks behind a snapshot's file.
+const (
+	digestMark   = "#sha256="
+	databaseMark = "#database="
+)
 
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// SplitSnapshot takes FILE[#sha256=…] apart; the digest comes back in lower
-// case, or empty where none is asked for.
+// SplitSnapshot takes FILE[#sha256=…][#database=NAME] apart; the digest comes
+// back in lower case, or empty where none is asked for, and the name not at all.
 func SplitSnapshot(value string) (path, sha256 string, err error) {
+	if i := strings.LastIndex(value, databaseMark); i >= 0 {
+		name, rest, _ := strings.Cut(value[i+len(databaseMark):], digestMark)
+		if name == "" {
+			return "", "", problemf("no name behind #database=")
+		}
+		if value = value[:i]; rest != "" {
+			value += digestMark + rest
+		}
+	}
 	i := strings.LastIndex(value, digestMark)
 	if i < 0 {
 		if j := strings.LastIndex(value, "#sha"); j >= 0 {
 			return "", "", problemf("%q is not a digest; write #sha256= and 64 hexadecimal digits after the file", value[j:])
+		}
+		if value == "" {
+			return "", "", problemf("no file before #database=")
 		}
 		return value, "", nil
 	}

@@ -40,18 +40,26 @@ type Global struct {
 
 // Migrations say which files are the change.
 type Migrations struct {
-	Engine  string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
-	Dir     string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
-	Layout  string   `default:"auto" values:"auto,golang-migrate,goose" help:"How the migration tool names and annotates files; auto tells by the files."`
-	Base    string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
-	Head    string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
-	SQLMode string   `name:"sql-mode" placeholder:"MODES" pattern:"^[A-Za-z0-9_, ]*$" help:"sql_mode of the session that migrates, as the tool's connection sets it (MySQL; default: the server's)."`
-	Ignore  []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
+	Engine      string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
+	Dir         string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
+	Layout      string   `default:"auto" values:"auto,golang-migrate,goose,dbmate,flyway,sql-migrate,plain" help:"How the migration tool names and annotates files; auto tells by the files (detect --explain says how)."`
+	LedgerTable string   `placeholder:"[SCHEMA.]TABLE" help:"The tool's history table, where it is not the tool's default (goose -table, flyway.table, dbmate --migrations-table, …)."`
+	Placeholder []string `sep:"none" placeholder:"NAME=VALUE" pattern:"^[^=]+=" help:"Value of one of Flyway's placeholders, before those of its configuration files; repeatable."`
+	Transaction string   `default:"auto" values:"auto,file,statement" help:"How the plain layout's files run: each in one transaction (file), statement by statement as psql -f does (statement), or auto: in one transaction unless the file holds what none allows, or transaction control of its own."`
+	Base        string   `placeholder:"REF" help:"Git ref the change is compared with (default: the merge base with the default branch)."`
+	Head        string   `placeholder:"REF" help:"Git ref of the change (default: the working tree)."`
+	SQLMode     string   `name:"sql-mode" placeholder:"MODES" pattern:"^[A-Za-z0-9_, ]*$" help:"sql_mode of the session that migrates, as the tool's connection sets it (MySQL; default: the server's)."`
+	Ignore      []string `sep:"none" placeholder:"PATTERN" help:"Files in the directory that are not migrations, as a glob relative to it; repeatable."`
+}
+
+// Production is what the files alone do not tell of the server they are for.
+type Production struct {
+	ServerVersion string `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
 }
 
 // Server says which server the change is tried on, and where it comes from.
 type Server struct {
-	ServerVersion  string   `placeholder:"N" pattern:"^[1-9][0-9]*([.][0-9]+)*$" number:"" help:"Major version of production's server (default: the snapshot's, else the newest found)."`
+	Production
 	Target         string   `default:"auto" values:"auto,container,local,embedded,server" help:"Where the server comes from: a container, server binaries on this machine, binaries fetched once, or a running server (--database-url); auto takes the first that serves the wanted version."`
 	DatabaseURL    string   `name:"database-url" placeholder:"URL" pattern:"^(postgres|postgresql|mysql|mariadb)://" secret:"" help:"Running server to use, for --target server: postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT. Only databases of a random name of ours are made on it, and dropped again."`
 	AllowServer    []string `placeholder:"HOST" sep:"none" help:"Server that may be used although it looks like production, as HOST or HOST:PORT; repeatable."`
@@ -65,8 +73,10 @@ type Server struct {
 
 // Snapshot is the stored copy of production that is restored.
 type Snapshot struct {
-	Snapshot string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed with gzip or zstd: pg_dump custom format or plain SQL; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Without one the merged migrations build an empty database, and durations are not measured."`
-	Jobs     int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
+	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed (gzip, zstd, lz4, xz, bzip2): pg_dump in any format, or a directory or tar archive of its parts; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Of a whole cluster's dump, #database=NAME chooses. Without one the merged migrations build an empty database, and durations are not measured."`
+	SnapshotData string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump of the data, where --snapshot is one of the schema only (PostgreSQL)."`
+	Globals      string `placeholder:"FILE[#sha256=…]" path:"" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
+	Jobs         int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
 }
 
 // Budget limits what a migration may block, and for how long.
@@ -107,7 +117,7 @@ type Failing struct {
 
 // Output says what is written where.
 type Output struct {
-	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
+	Format    []string `default:"text" sep:"none" formats:"text,markdown,json,sarif,junit,code-quality,dotenv,line" placeholder:"NAME[=PATH]" path:"" help:"Format of the report, to standard output or to PATH; repeatable."`
 	ReportDir string   `placeholder:"DIR" path:"" help:"Directory that gets the report in every format: report.txt, report.md, report.json, report.sarif, junit.xml, code-quality.json, report.env (default: migration-gate-report under GitHub Actions, else none)."`
 }
 

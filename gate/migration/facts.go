@@ -21,6 +21,8 @@ type analyser struct {
 	text   string
 	toks   []token // of text, offsets within it
 	lineOf func(off int) int
+	// place is the line and column in the file; nil in nested texts.
+	place  func(off int) (line, column int)
 	within string
 	depth  int
 }
@@ -36,6 +38,10 @@ func analyse(g *dialect, src *source, p piece) (Facts, []string) {
 		g: g, facts: &facts, calls: &calls,
 		text: src.text[p.start:p.end], toks: p.ownTokens(),
 		lineOf: func(off int) int { return src.line(p.start + off) },
+		place: func(off int) (int, int) {
+			_, line, column := src.position(p.start + off)
+			return line, column
+		},
 	}
 	facts.Kind = a.words().kind()
 	facts.CopyFromStdin = p.copyStdin
@@ -69,6 +75,7 @@ func (a *analyser) statement(escapes bool) {
 			a.flagsByTokens()
 			if err != nil {
 				a.facts.NotAnalysed = err.Error()
+				a.stopped(text, err)
 			}
 		}
 		a.byTokens()
@@ -81,6 +88,22 @@ func (a *analyser) statement(escapes bool) {
 	for _, s := range tree.Stmts {
 		a.node(s.Stmt)
 	}
+}
+
+// stopped notes where a syntax error is. The grammar counts characters, from 1.
+func (a *analyser) stopped(text string, err error) {
+	at := cursor(err)
+	if at < 1 || a.place == nil {
+		return
+	}
+	off := len(text)
+	for i := range text {
+		if at--; at == 0 {
+			off = i
+			break
+		}
+	}
+	a.facts.ErrorLine, a.facts.ErrorColumn = a.place(off)
 }
 
 // maxTree bounds what is parsed into a tree, which takes a hundred times the

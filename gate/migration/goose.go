@@ -3,9 +3,66 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
+
+// goose is its layout: both directions in one file, told apart by annotations,
+// sent statement by statement, in a transaction unless the file says otherwise.
+type goose struct{}
+
+func (goose) layout() Layout {
+	return Layout{Name: "goose", Ledger: Ledger{Table: "goose_db_version", Kind: "log"}}
+}
+
+func (goose) name(rel string) (f fileName, ok bool, err error) {
+	version, rest, found := strings.Cut(rel, "_")
+	if !found || path.Ext(rel) != ".sql" || strings.Contains(rel, "/") {
+		return f, false, nil
+	}
+	f = fileName{version: version, order: orderOf(version), name: strings.TrimSuffix(rest, ".sql")}
+	f.number, err = strconv.ParseInt(version, 10, 64)
+	return f, err == nil && f.number >= 1, nil
+}
+
+func (goose) bothInOne() bool { return true }
+
+func (goose) deep() bool { return false }
+
+// foreign follows goose: a Go file, no test, whose name begins with a version
+// and an underscore.
+func (t goose) foreign(rel string) string {
+	if path.Ext(rel) != ".go" || strings.HasSuffix(rel, "_test.go") {
+		return ""
+	}
+	if _, ok, _ := t.name(strings.TrimSuffix(rel, ".go") + ".sql"); !ok {
+		return ""
+	}
+	return "a Go migration of goose, which only the project's own binary can run"
+}
+
+// gooseMark finds goose's Up annotation, spelled as the tool takes it.
+var gooseMark = regexp.MustCompile(`(?mi)^\x{FEFF}?--\s*\+goose\s+up\s*$`)
+
+func (t goose) claim(rel string, text []byte) (strength int, why string) {
+	if _, ok, _ := t.name(rel); ok && gooseMark.Match(text) {
+		return annotated, "is annotated with -- +goose Up"
+	}
+	return noClaim, ""
+}
+
+func (goose) outline(in input) (up, down *Script, err error) {
+	up, down = outlineGoose(in.file, in.text)
+	return up, down, nil
+}
+
+func (goose) parse(in input) (up, down *Script, err error) {
+	return parseGoose(in.file, in.text, in.opt)
+}
+
+func (goose) remedy() string { return "rename it to NUMBER_name.sql" }
 
 // copyStdin recognises the chunk that data would follow.
 var copyStdin = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+STDIN\b`)
@@ -31,15 +88,13 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 		p := newScriptReader(opt, true)
 		for i, chunk := range r.chunks {
 			if err := p.batch(chunk, i); err != nil {
-				return nil, nil, gooseRemedy(err)
+				return nil, nil, annotatedRemedy(err, "goose", "-- +goose")
 			}
 		}
 		s.Statements = p.done()
 		standAlone(text, s.Statements)
-		for _, st := range s.Statements {
-			if st.Facts.CopyFromStdin {
-				return nil, nil, &InputError{File: file, Line: st.Line, Col: 1, Message: "goose cannot send the data of COPY … FROM stdin", Remedy: "load the rows with INSERT"}
-			}
+		if err := refuseCopy("goose", s.Statements); err != nil {
+			return nil, nil, err
 		}
 		if d == Up {
 			up = s
@@ -50,12 +105,12 @@ func parseGoose(file string, text []byte, opt Options) (up, down *Script, err er
 	return up, down, nil
 }
 
-// gooseRemedy explains what cuts a string or a body in two.
-func gooseRemedy(err error) error {
+// annotatedRemedy explains what cuts a string or a body in two.
+func annotatedRemedy(err error, tool, mark string) error {
 	var e *InputError
 	if errors.As(err, &e) && strings.Contains(e.Message, "never closed") {
-		e.Remedy = "goose ends a statement at each line that ends with a semicolon: " +
-			"put it between -- +goose StatementBegin and -- +goose StatementEnd if it holds such a line, else " + e.Remedy
+		e.Remedy = tool + " ends a statement at each line that ends with a semicolon: " +
+			"put it between " + mark + " StatementBegin and " + mark + " StatementEnd if it holds such a line, else " + e.Remedy
 	}
 	return err
 }
@@ -323,6 +378,15 @@ func (b *chunkBuffer) addExpanded(src *source, off, length int, expanded string)
 	b.skip = src.marks[0].fileOff
 	b.marks = append(b.marks, mark{b.text.Len(), fileOff, no, col, fileOff + length})
 	b.text.WriteString(expanded + "\n")
+}
+
+// whole is the chunk with all its white space; at is where it stands if it is
+// empty.
+func (b *chunkBuffer) whole(src *source, at int) *source {
+	if b.empty() {
+		return src.part(at, at)
+	}
+	return &source{file: src.file, text: b.text.String(), marks: b.marks}
 }
 
 // source is the chunk as goose sends it: white space at its ends is cut.

@@ -3,9 +3,11 @@
 package migration
 
 import (
+	"errors"
 	"sync"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
+	pgparser "github.com/pganalyze/pg_query_go/v6/parser"
 )
 
 // stderr is held while the C code runs: each call points the process's
@@ -40,4 +42,13 @@ func (native) ParsePlPgSQL(routine string) (string, error) {
 		out, err = pgquery.ParsePlPgSqlToJSON(routine)
 	}
 	return out, err
+}
+
+// cursor is where the grammar stopped, in characters from 1; 0 for other errors.
+func cursor(err error) int {
+	var e *pgparser.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Cursorpos
 }

@@ -17,7 +17,8 @@ import (
 
 // TestLayouts loads every archive of testdata/layouts and holds what came of
 // it against the archive's last file. The archive's comment may hold options:
-// "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE".
+// "layout NAME", "dialect NAME", "ignore PATTERN", "env NAME=VALUE",
+// "transaction MODE", "placeholder NAME=VALUE".
 func TestLayouts(t *testing.T) {
 	archives, err := filepath.Glob("testdata/layouts/*.txtar")
 	if err != nil || len(archives) == 0 {
@@ -60,7 +61,8 @@ func showDir(fsys fs.FS, comment string) string {
 	var b bytes.Buffer
 	var opt Options
 	env := map[string]string{}
-	layout, reason, err := Detect(fsys, "./migrations/")
+	detection, err := Detect(fsys, "./migrations/", Options{})
+	layout, reason := detection.Layout, detection.Reason
 	fmt.Fprintf(&b, "detect: %s %s%s\n", layout.Name, reason, showError(err))
 	for _, line := range strings.Split(comment, "\n") {
 		switch word, rest, _ := strings.Cut(line, " "); word {
@@ -68,8 +70,13 @@ func showDir(fsys fs.FS, comment string) string {
 			layout, _ = ByName(rest)
 		case "ignore":
 			opt.Ignore = append(opt.Ignore, rest)
+		case "transaction":
+			opt.Transaction = rest
 		case "dialect":
 			opt.Dialect = Dialect(rest)
+		case "placeholder":
+			name, value, _ := strings.Cut(rest, "=")
+			opt.Placeholders = map[string]string{name: value}
 		case "env":
 			name, value, _ := strings.Cut(rest, "=")
 			env[name] = strings.ReplaceAll(value, `\n`, "\n")
@@ -89,25 +96,48 @@ func showDir(fsys fs.FS, comment string) string {
 		return b.String()
 	}
 	for _, m := range set.Migrations {
-		fmt.Fprintf(&b, "%d %s %q\n", m.Number, m.Version, m.Name)
+		fmt.Fprintf(&b, "%d %s %q%s\n", m.Number, m.Version, m.Name, showKind(m))
 		showScript(&b, &m.Up)
 		showScript(&b, m.Down)
 	}
 	for _, u := range set.Unrecognised {
-		fmt.Fprintf(&b, "unrecognised %s\n", u)
+		fmt.Fprintf(&b, "unrecognised %s", u)
+		if better := set.Renames[u]; better != "" {
+			fmt.Fprintf(&b, ", meant to be %s", better)
+		}
+		fmt.Fprintln(&b)
+	}
+	for _, s := range set.Skipped {
+		fmt.Fprintf(&b, "skipped %s\n", s)
 	}
 	if listErr == nil {
-		for i := range set.Migrations {
-			set.Migrations[i].Up.Statements = nil
-			if d := set.Migrations[i].Down; d != nil {
-				d.Statements = nil
-			}
-		}
+		forget(set.Migrations)
+		forget(listed.Migrations)
 	}
 	if diff := cmp.Diff(set, listed); diff != "" {
 		fmt.Fprintf(&b, "List differs from Load: %s\n", diff)
 	}
 	return b.String()
+}
+
+// forget takes away what only parsing tells.
+func forget(all []Migration) {
+	for i := range all {
+		for _, s := range []*Script{&all[i].Up, all[i].Down} {
+			if s != nil {
+				s.Statements, s.Wrapped, s.Caveat, s.Unrun, s.Remedy = nil, false, "", "", ""
+			}
+		}
+	}
+}
+
+func showKind(m Migration) (kinds string) {
+	for kind, is := range map[string]bool{" repeatable": m.Repeatable && !m.IsCallback(), " baseline": m.Baseline, " callback": m.IsCallback()} { // one at most
+		if is {
+			kinds += kind
+		}
+	}
+	return kinds
 }
 
 func showError(err error) string {
@@ -132,9 +162,22 @@ func showScript(b *bytes.Buffer, s *Script) {
 	if s.IsEmpty() {
 		fmt.Fprint(b, " empty")
 	}
+	if s.Schema != "" {
+		fmt.Fprintf(b, " in schema %s", s.Schema)
+	}
 	fmt.Fprintln(b)
+	if s.Caveat != "" {
+		fmt.Fprintf(b, "    caveat: %s; %s\n", s.Caveat, s.Remedy)
+	}
+	if s.Unrun != "" {
+		fmt.Fprintf(b, "    %s; %s\n", s.Unrun, s.Remedy)
+	}
 	for _, st := range s.Statements {
-		fmt.Fprintf(b, "    %d-%d batch %d %s %q\n", st.Line, st.EndLine, st.Batch, st.Facts.Kind, st.SQL)
+		fmt.Fprintf(b, "    %d-%d batch %d %s %q", st.Line, st.EndLine, st.Batch, st.Facts.Kind, st.SQL)
+		if st.File != s.File {
+			fmt.Fprintf(b, " of %s", st.File)
+		}
+		fmt.Fprintln(b)
 	}
 }
 
@@ -144,7 +187,7 @@ func TestMissingDirectory(t *testing.T) {
 		t.Errorf("got %v, want fs.ErrNotExist: a base without the directory is no mistake", err)
 	}
 	var e *InputError
-	if _, _, err := Detect(fstest.MapFS{}, "migrations"); !errors.As(err, &e) || e.Remedy == "" {
+	if _, err := Detect(fstest.MapFS{}, "migrations", Options{}); !errors.As(err, &e) || e.Remedy == "" {
 		t.Errorf("got %v, want an InputError with a remedy", err)
 	}
 }

@@ -43,6 +43,8 @@ type lexer struct {
 	pos int
 	// escapes: backslashes count in plain strings (standard_conforming_strings=off).
 	escapes bool
+	// psql reads a command of psql's and returns where it ends; nil refuses all.
+	psql func(start int) (end int, err error)
 }
 
 func isWordStart(c byte) bool {
@@ -132,6 +134,13 @@ func (l *lexer) next() (token, error) {
 		return l.quoted(start, start, '"', false, tokIdent)
 	case c == '$':
 		return l.dollar(start)
+	case c == '\\' && l.psql != nil:
+		end, err := l.psql(start)
+		if err != nil {
+			return token{}, err
+		}
+		l.pos = end
+		return l.next()
 	case c == '\\':
 		return token{}, l.metaCommand(start)
 	case c == ':' && (l.at(start+1) == ':' || l.at(start+1) == '='):
@@ -192,12 +201,17 @@ func (l *lexer) word(start int) (token, error) {
 }
 
 func (l *lexer) number(start int) token {
+	junk := false // a word runs on behind the digits, which takes dollars along
 	for l.pos < len(l.s) {
 		c := l.s[l.pos]
 		switch {
-		case isDigit(c), c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case isDigit(c), c == '$' && junk:
+		case isWordStart(c):
+			junk = true
 		case c == '.' && l.at(l.pos+1) != '.':
+			junk = false
 		case (c == '+' || c == '-') && l.s[l.pos-1]|0x20 == 'e' && isDigit(l.at(l.pos+1)) && !strings.ContainsAny(l.s[start:l.pos], "xX"):
+			junk = false
 		default:
 			return token{tokNumber, start, l.pos}
 		}

@@ -7,6 +7,12 @@
 // gathered here.
 package migration
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
 // Dialect is the SQL that scripts are written in.
 type Dialect string
 
@@ -31,13 +37,45 @@ const (
 
 // Migration is one step of a schema's history.
 type Migration struct {
-	// Version as the file spells it ("000002"); Number orders it.
+	// Version as the file spells it ("000002", "1.2"); what the tool's ledger
+	// knows the migration by. A repeatable one has none.
 	Version string `json:"version"`
-	Number  int64  `json:"number"`
-	Name    string `json:"name"`
-	Up      Script `json:"up"`
+	// Number is the version where it is a whole number, else 0.
+	Number int64 `json:"number"`
+	// Order sorts migrations, byte by byte, as their tool does. Two that are
+	// equal have versions that the tool takes for the same ("2" and "000002").
+	Order string `json:"order,omitempty"`
+	Name  string `json:"name"`
+	// Repeatable: run again whenever its content changes, after all versions
+	// (Flyway's R). An edited one is a migration to run, and no drift.
+	Repeatable bool `json:"repeatable,omitempty"`
+	// Baseline: run on an empty database only, in the place of every version up
+	// to its own (Flyway's B).
+	Baseline bool   `json:"baseline,omitempty"`
+	Up       Script `json:"up"`
 	// Down is nil where the layout found no reversal at all.
 	Down *Script `json:"down,omitempty"`
+}
+
+// Key is Order or, for facts written before there was one, that of Number.
+func (m Migration) Key() string { return KeyOf(m.Order, m.Number) }
+
+// KeyOf is Migration.Key for whoever keeps only these two of it.
+func KeyOf(order string, number int64) string {
+	if order != "" {
+		return order
+	}
+	return orderOf(strconv.FormatInt(number, 10))
+}
+
+// orderOf makes an Order of runs of digits: 9 comes before 10, and 007 is 7.
+func orderOf(digits ...string) string {
+	parts := make([]string, len(digits))
+	for i, d := range digits {
+		d = strings.TrimLeft(d, "0")
+		parts[i] = fmt.Sprintf("%03d%s", len(d), d)
+	}
+	return strings.Join(parts, ".")
 }
 
 // Script is the part of a file that runs in one direction.
@@ -51,8 +89,36 @@ type Script struct {
 	// as it stands, and a batch of several statements is one implicit
 	// transaction (PostgreSQL manual, 55.2.2.1 "Multiple Statements in a
 	// Simple Query").
-	Wrapped    bool        `json:"wrapped"`
+	Wrapped bool `json:"wrapped"`
+	// Reopens says of a wrapped script that the tool's driver opens another
+	// transaction behind a COMMIT in it (JDBC without autocommit).
+	Reopens bool `json:"reopens,omitempty"`
+	// Restored says that the tool puts role and search path back to the
+	// session's own before the script; Schema then comes first in the path.
+	Restored bool   `json:"restored,omitempty"`
+	Schema   string `json:"schema,omitempty"`
+	// Before and Behind are files whose statements the tool runs around the
+	// script's, in its transaction (Flyway's beforeEachMigrate); parsed, they are
+	// among Statements.
+	Before []string `json:"before,omitempty"`
+	Behind []string `json:"behind,omitempty"`
+	// Caveat is what the tool itself would do with the script that to run it as
+	// it says cannot show; a clause, and Remedy the way out.
+	Caveat string `json:"caveat,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+	// Unrun is why the tool leaves the script out, by what stands beside it
+	// (Flyway's shouldExecute); a clause. Elsewhere it may run: Remedy tells how to
+	// have it run here as well, and is "" where no database has another answer.
+	Unrun string `json:"unrun,omitempty"`
+
 	Statements []Statement `json:"statements"`
+}
+
+func (s *Script) file() string {
+	if s == nil {
+		return ""
+	}
+	return s.File
 }
 
 // IsEmpty reports whether the script does nothing: no statement, or only
@@ -108,6 +174,10 @@ type Facts struct {
 	Analysed bool `json:"analysed"`
 	// NotAnalysed says why, in the grammar's words.
 	NotAnalysed string `json:"not_analysed,omitempty"`
+	// ErrorLine and ErrorColumn are where in File the grammar stopped, 1-based,
+	// the column in characters; 0 where it is no syntax error.
+	ErrorLine   int `json:"error_line,omitempty"`
+	ErrorColumn int `json:"error_column,omitempty"`
 	// NoOp: reads no relation, calls no function, changes nothing.
 	NoOp bool `json:"no_op,omitempty"`
 	// Control is set for transaction control statements.

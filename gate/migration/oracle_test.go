@@ -3,7 +3,6 @@
 package migration
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,29 +58,6 @@ func holdAgainstOracle(t *testing.T, text string) int {
 func onlyBlank(s string) bool {
 	l := lexer{s: s}
 	return l.skipBlank() == nil && l.pos == len(s)
-}
-
-// corpus is every SQL file at hand: this package's, and what a PostgreSQL on
-// the machine brings along.
-func corpus(t testing.TB) map[string]string {
-	files := map[string]string{}
-	for _, pattern := range []string{
-		"testdata/facts/*.sql", "testdata/corpus/*.sql",
-		"/usr/share/postgresql/*/*.sql", "/usr/share/postgresql/*/extension/*.sql",
-	} {
-		names, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range names {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files[name] = string(text)
-		}
-	}
-	return files
 }
 
 // psqlFree takes out the lines that only psql reads, as extension scripts

@@ -59,6 +59,23 @@ func (p *parser) batch(src *source, n int) error {
 		return err
 	}
 	p.escapes = escapes
+	p.add(src, pieces, n)
+	return nil
+}
+
+// psql adds a file as psql sends it: each statement by itself.
+func (p *parser) psql(src *source) error {
+	pieces, err := splitPSQL(src)
+	if err != nil {
+		return err
+	}
+	for i, pc := range pieces {
+		p.add(src, []piece{pc}, i)
+	}
+	return nil
+}
+
+func (p *parser) add(src *source, pieces []piece, n int) {
 	for _, pc := range pieces {
 		off, line, col := src.position(pc.start)
 		st := Statement{
@@ -70,7 +87,6 @@ func (p *parser) batch(src *source, n int) error {
 		p.statements = append(p.statements, st)
 		p.calls = append(p.calls, calls)
 	}
-	return nil
 }
 
 // done joins calls to the bodies that the script itself created before: what

@@ -106,6 +106,18 @@ func (s *source) position(off int) (fileOff, line, col int) {
 	return min(m.fileOff+off-m.off, m.end), m.line, m.col + utf8.RuneCountInString(s.text[m.off:off])
 }
 
+// part is a stretch of the text as a source of its own.
+func (s *source) part(from, to int) *source {
+	fileOff, line, col := s.position(from)
+	end, _, _ := s.position(to)
+	p := &source{file: s.file, text: s.text[from:to], marks: []mark{{0, fileOff, line, col, end}}}
+	for i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].off > from }); i < len(s.marks) && s.marks[i].off < to; i++ {
+		m := s.marks[i]
+		p.marks = append(p.marks, mark{m.off - from, m.fileOff, m.line, m.col, min(m.end, end)})
+	}
+	return p
+}
+
 func (s *source) line(off int) int { return s.markAt(off).line }
 
 func (s *source) errorAt(off int, message, remedy string) *InputError {

@@ -47,6 +47,21 @@ type splitter struct {
 func split(src *source, escapes, oneString bool) ([]piece, bool, error) {
 	sp := &splitter{src: src, oneString: oneString, bodyOpen: -1}
 	sp.lex = lexer{s: src.text, escapes: escapes}
+	return sp.split()
+}
+
+// splitPSQL returns the statements that psql makes of a file.
+func splitPSQL(src *source) ([]piece, error) {
+	sp := &splitter{src: src, bodyOpen: -1}
+	sp.lex = lexer{s: src.text, psql: func(start int) (int, error) {
+		return psqlCommand(src.text, start, len(sp.tokens) > 0)
+	}}
+	pieces, _, err := sp.split()
+	return pieces, err
+}
+
+func (sp *splitter) split() ([]piece, bool, error) {
+	src, escapes := sp.src, sp.lex.escapes
 	var pieces []piece
 	final := escapes
 	for {
@@ -61,7 +76,7 @@ func split(src *source, escapes, oneString bool) ([]piece, bool, error) {
 		if p != nil {
 			if off, set := sp.setsEscapes(p); set {
 				final = off
-				if !oneString {
+				if !sp.oneString {
 					sp.lex.escapes = off
 				}
 			}

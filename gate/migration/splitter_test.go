@@ -54,6 +54,7 @@ func TestSplit(t *testing.T) {
 		{"dollar tag beyond ascii", "a $tägé$;$tägé$;b", []string{"a $tägé$;$tägé$", "b"}},
 		{"dollar in a name", "a$b$;c$b$", []string{"a$b$", "c$b$"}},
 		{"parameter", "a $1;b$1$;c", []string{"a $1", "b$1$", "c"}},
+		{"junk behind a number", "SELECT 1a$b$c;a$b$;SELECT 1$x$;$x$;1e5é$b$;b$b$", []string{"SELECT 1a$b$c", "a$b$", "SELECT 1$x$;$x$", "1e5é$b$", "b$b$"}},
 		{"parentheses", "CREATE RULE r DO (a;b);c", []string{"CREATE RULE r DO (a;b)", "c"}},
 		{"stray closing parenthesis", "a);b", []string{"a)", "b"}},
 		{"slice", "SELECT a[1:n], a[lo:hi], x::int, f(p := 1);b", []string{"SELECT a[1:n], a[lo:hi], x::int, f(p := 1)", "b"}},

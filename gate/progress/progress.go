@@ -11,6 +11,7 @@ package progress
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,8 +101,33 @@ func (p *Progress) Phases() []gate.Phase {
 			out = append(out, gate.Phase{Name: ph.name})
 		}
 		out[i].MS += float64(ph.elapsed(now)) / float64(time.Millisecond)
+		out[i].Parts = append(out[i].Parts, ph.parts...)
 	}
 	return out
+}
+
+// Part begins a part of the phase, which ends with the function it returns. The
+// durations of parts of one name are summed, in the report beside the phase's.
+func (ph *Phase) Part(name string) (end func()) {
+	if ph == nil {
+		return func() {}
+	}
+	ph.Note(name)
+	p := ph.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	began := p.now()
+	name = gate.Printable(name)
+	i := slices.IndexFunc(ph.parts, func(have gate.Phase) bool { return have.Name == name })
+	if i < 0 {
+		i = len(ph.parts)
+		ph.parts = append(ph.parts, gate.Phase{Name: name})
+	}
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		ph.parts[i].MS += float64(p.now().Sub(began)) / float64(time.Millisecond)
+	})
 }
 
 // Write puts lines of a log above the bars, or straight through where there
@@ -203,6 +229,7 @@ type Phase struct {
 	count int64
 	note  string
 	said  time.Time
+	parts []gate.Phase
 	bar   *bar
 }
 

@@ -104,12 +104,20 @@ func TestPhasesAreTimedInEveryMode(t *testing.T) {
 				d    time.Duration
 			}{{"restore", 8 * time.Second}, {"clone", 100 * time.Millisecond}, {"apply", 3 * time.Second}, {"clone", 50 * time.Millisecond}} {
 				x := p.Phase(ph.name)
+				if ph.name == "restore" {
+					for _, part := range []string{"rows", "indexes", "rows"} {
+						end := x.Part(part)
+						c.add(time.Second)
+						end()
+					}
+					c.add(-3 * time.Second)
+				}
 				c.add(ph.d)
 				x.Done()
 			}
 			p.Phase("reverse")
 			c.add(time.Second)
-			want := []gate.Phase{{Name: "restore", MS: 8000}, {Name: "clone", MS: 150}, {Name: "apply", MS: 3000}, {Name: "reverse", MS: 1000}}
+			want := []gate.Phase{{Name: "restore", MS: 8000, Parts: []gate.Phase{{Name: "rows", MS: 2000}, {Name: "indexes", MS: 1000}}}, {Name: "clone", MS: 150}, {Name: "apply", MS: 3000}, {Name: "reverse", MS: 1000}}
 			if diff := cmp.Diff(want, p.Phases(), cmpopts.EquateApprox(0, 0.001)); diff != "" {
 				t.Errorf("phases (-want +got):\n%s", diff)
 			}

@@ -167,7 +167,7 @@ func newDocument(r gate.Report) (*document, error) {
 		Findings:      findings,
 		Unmeasured:    append([]gate.Unmeasured{}, obs.Unmeasured...),
 		ConfigChanges: append([]gate.ConfigChange{}, obs.ConfigChanges...),
-		Phases:        append([]gate.Phase{}, obs.Phases...),
+		Phases:        clonePhases(obs.Phases),
 		Resolution: resolutionDoc{
 			EveryMS: ms(obs.Resolution.Every), Looks: obs.Resolution.Looks,
 			MedianGapMS: ms(obs.Resolution.MedianGap), MaxGapMS: ms(obs.Resolution.MaxGap),

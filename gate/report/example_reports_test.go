@@ -268,7 +268,10 @@ func migrationFailed() gate.Report {
 		Statement: 1, File: file, Line: 3, Column: 6, Code: "23505", Message: `could not create unique index "customers_email_key"`,
 		Detail: "Key (email)=(anna@example.org) is duplicated.",
 	}
-	o.Phases = []gate.Phase{{Name: "restore", MS: 8123.4}, {Name: "apply", MS: 212.2}}
+	o.Phases = []gate.Phase{
+		{Name: "restore", MS: 8123.4, Parts: []gate.Phase{{Name: "rows", MS: 3511.84}, {Name: "indexes", MS: 3401}, {Name: "statistics", MS: 801.5}, {Name: "foreign keys", MS: 391}}},
+		{Name: "apply", MS: 212.2},
+	}
 	return gate.Report{
 		Verdict: gate.Fail, Policy: policy(), Observation: o,
 		Findings: []gate.Finding{{

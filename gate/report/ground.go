@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // fact is one line of the head: what the verdict rests on.
@@ -30,6 +31,13 @@ func (m *model) ground() []fact {
 		v := fmt.Sprintf("%s: %s, %s", oneLine(s.Path), plural(s.Rows, "row"), byteSize(s.Bytes))
 		if s.SHA256 != "" {
 			v += ", sha256 " + m.short(s.SHA256)
+		}
+		if slices.ContainsFunc(s.Parts, func(p snapshot.Part) bool { return p.Path == s.Path }) { // of files by options of their own
+			for _, p := range s.Parts {
+				if p.Path != s.Path {
+					v += fmt.Sprintf("; with %s (%s), sha256 %s", oneLine(p.Path), p.Role, m.short(p.SHA256))
+				}
+			}
 		}
 		if n := len(s.CaughtUp); n > 0 {
 			v += fmt.Sprintf("; %s it lacked applied first", plural(int64(n), "merged migration"))
@@ -108,6 +116,9 @@ func (m *model) caveats() []string {
 			}
 		}
 		cs = append(cs, fmt.Sprintf("NO SNAPSHOT: the baseline was built from the merged migrations, so durations were measured on %s", plural(rows, "row")))
+	}
+	if m.obs.Snapshot != nil && m.obs.Tier == gate.TierSchema {
+		cs = append(cs, "NO ROWS: the snapshot holds the schema alone, so durations were measured on empty tables")
 	}
 	if no > 0 && !m.durationsUnmeasured() {
 		c := fmt.Sprintf("NOT MEASURED: %s on empty tables; a short one there says nothing about production", plural(int64(no), "lock window"))

@@ -299,12 +299,27 @@ func (m *model) lastLine() string {
 	}
 	var times []string
 	for _, p := range m.obs.Phases {
-		times = append(times, oneLine(p.Name)+" "+phaseTime(p.MS))
+		times = append(times, oneLine(p.Name)+" "+phaseTime(p.MS)+partTimes(p))
 	}
 	if len(times) > 0 {
 		s += "; " + strings.Join(times, ", ")
 	}
 	return s
+}
+
+// partTimes are in brackets behind a phase of a second or more: those parts that
+// took a twentieth of it.
+func partTimes(p gate.Phase) string {
+	var times []string
+	for _, part := range p.Parts {
+		if part.MS >= p.MS/20 {
+			times = append(times, oneLine(part.Name)+" "+phaseTime(part.MS))
+		}
+	}
+	if p.MS < 1000 || len(times) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(times, ", ") + ")"
 }
 
 func verdictWord(v gate.Verdict) string { return strings.ToUpper(string(v)) }

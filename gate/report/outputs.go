@@ -27,7 +27,7 @@ type Output struct {
 // values as the one in memory.
 func Outputs(r gate.Report) []Output {
 	o := r.Observation
-	o.Locks, o.Phases = slices.Clone(o.Locks), slices.Clone(o.Phases)
+	o.Locks, o.Phases = slices.Clone(o.Locks), clonePhases(o.Phases)
 	roundFloats(reflect.ValueOf(&o.Locks).Elem())
 	roundFloats(reflect.ValueOf(&o.Phases).Elem())
 

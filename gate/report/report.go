@@ -1,6 +1,7 @@
 // Package report renders a gate.Report: text for a terminal, Markdown for a
 // review, JSON for scripts and for rendering again later, and what other
-// programs read: SARIF, JUnit, GitLab's Code Quality, a dotenv file.
+// programs read: SARIF, JUnit, GitLab's Code Quality, a dotenv file, and one
+// line a finding for editors.
 //
 // Renderers are pure: the same Report gives the same bytes, and a Report read
 // back from its JSON renders like the one in memory. Text that comes from
@@ -36,6 +37,9 @@ type Options struct {
 	// Rules document the rules, for SARIF; those that are not listed go by
 	// their id alone.
 	Rules []Rule
+	// From is the directory that the format line shows paths relative to, itself
+	// slash-separated and relative to the repository's top; "" for the top.
+	From string
 	// Version of this program, for SARIF; "" leaves it out.
 	Version string
 	// Source returns the content of a file named in the report, to show a
@@ -55,7 +59,7 @@ type Rule struct {
 
 // Formats lists the names that Render knows, the default first.
 func Formats() []string {
-	return []string{"text", "markdown", "json", "sarif", "junit", "code-quality", "dotenv"}
+	return []string{"text", "markdown", "json", "sarif", "junit", "code-quality", "dotenv", "line"}
 }
 
 // Render writes r to w in one of Formats, with a line feed at the end. It
@@ -81,6 +85,8 @@ func Render(w io.Writer, format string, r gate.Report, opt Options) error {
 		out, err = withModel(doc, opt, renderCodeQuality)
 	case "dotenv":
 		out, err = withModel(doc, opt, renderDotenv)
+	case "line":
+		out, err = withModel(doc, opt, renderLine)
 	default:
 		return fmt.Errorf("render report: unknown format %q; formats are %s", format, strings.Join(Formats(), ", "))
 	}

@@ -59,6 +59,7 @@ func TestGolden(t *testing.T) {
 			}
 			golden(t, name+".md", render(t, "markdown", r, report.Options{Unicode: true}))
 			golden(t, filepath.Join("dotenv", name+".env"), render(t, "dotenv", r, report.Options{}))
+			golden(t, filepath.Join("line", name+".txt"), render(t, "line", r, report.Options{From: "migrations"}))
 			if name != "huge" {
 				golden(t, filepath.Join("sarif", name+".sarif"), render(t, "sarif", r, report.Options{Version: "1.2.3"}))
 				golden(t, filepath.Join("junit", name+".xml"), render(t, "junit", r, report.Options{}))

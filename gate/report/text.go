@@ -113,8 +113,8 @@ func (t *text) ownGateTable() {
 
 // statementTable lists what each statement took, migration by migration.
 func (t *text) statementTable() {
-	if len(t.statements) == 0 {
-		return
+	if len(t.statements) == 0 || t.obs.Tier == gate.TierStatic {
+		return // nothing ran, and the author knows the text
 	}
 	t.title("statements")
 	shown := t.worthShowing(maxTextStatements)

@@ -103,8 +103,12 @@ func (c *change) own(table string) (rows, bytes int64, known bool) {
 // in production is anybody's guess.
 func (c *change) isSmall(table string) bool {
 	rows, bytes, known := c.tree(table)
-	return known && c.Snapshot != nil && rows < smallRows && bytes < smallBytes
+	return known && c.sized() && rows < smallRows && bytes < smallBytes
 }
+
+// sized: tables are as large as production's, which neither the merged
+// migrations nor a dump of the schema alone make them.
+func (c *change) sized() bool { return c.Snapshot != nil && c.Tier != gate.TierSchema }
 
 // cap is the loudest severity for findings that depend on a table's size.
 func (c *change) cap(table string) gate.Severity {
@@ -117,7 +121,7 @@ func (c *change) cap(table string) gate.Severity {
 // sizeOf spells a table's size, or that nobody knows it.
 func (c *change) sizeOf(table string) string {
 	rows, bytes, known := c.own(table)
-	if c.Snapshot == nil || !known {
+	if !c.sized() || !known {
 		return "size unknown"
 	}
 	return fmt.Sprintf("%s, %s", plural(rows, "row", "rows"), size(bytes))
@@ -126,7 +130,7 @@ func (c *change) sizeOf(table string) string {
 // addSize writes the same into evidence.
 func (c *change) addSize(evidence map[string]any, table string) {
 	rows, bytes, known := c.own(table)
-	if c.Snapshot == nil || !known {
+	if !c.sized() || !known {
 		evidence["size"] = "unknown"
 		return
 	}

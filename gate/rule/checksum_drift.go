@@ -2,34 +2,39 @@ package rule
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/gate"
 )
 
-// checksumDrift: a file of a merged migration was edited, deleted or renamed.
+// checksumDrift: a file of a merged migration, or one beside it that decides how
+// it runs, was edited, deleted or renamed.
 // Databases that ran it keep what they have; new ones get something else.
 func checksumDrift(c *change) []gate.Finding {
 	var findings []gate.Finding
 	for _, file := range c.Files {
-		if !file.Merged {
-			continue
+		if !file.Merged || file.Repeatable && file.Status == "edited" {
+			continue // which its tool runs again, as the change means it to
 		}
 		f := gate.Finding{File: file.Path, Evidence: map[string]any{"status": file.Status, "version": file.Version}}
-		old := file.Path
+		old, tool := file.Path, c.tool()
+		if !strings.EqualFold(path.Ext(old), ".sql") { // beside a script: no tool notices
+			tool.edited, tool.deleted = keepsOld, keepsOld
+		}
 		switch file.Status {
 		case "edited":
 			f.Line, f.EndLine = file.FirstLine, file.FirstLine
 			f.Evidence["first_line"] = file.FirstLine
-			f.Message = fmt.Sprintf("merged migration %s was edited: databases that ran it keep the old effect, new ones get another", file.Version)
+			f.Message = fmt.Sprintf("merged %s was edited: %s", of(file), tool.edited)
 			f.Fix = fmt.Sprintf("git checkout %s -- %s\n# then put what you want to change into a new migration", c.baseRef(), shellQuote(old))
 		case "deleted":
-			f.Message = fmt.Sprintf("merged migration %s was deleted: databases that ran it know a version that nobody can build or reverse any more", file.Version)
+			f.Message = fmt.Sprintf("merged %s was deleted: %s", of(file), tool.deleted)
 			f.Fix = fmt.Sprintf("git checkout %s -- %s", c.baseRef(), shellQuote(old))
 		case "renamed":
 			old = file.From
 			f.Evidence["from"] = file.From
-			f.Message = fmt.Sprintf("merged migration %s was renamed from %s: tools know it by its name, and may run it again or not at all", file.Version, file.From)
+			f.Message = fmt.Sprintf("merged %s was renamed from %s: %s", of(file), file.From, tool.renamed)
 			f.Fix = fmt.Sprintf("git mv %s %s", shellQuote(file.Path), shellQuote(old))
 		default:
 			continue
@@ -37,6 +42,14 @@ func checksumDrift(c *change) []gate.Finding {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// of names a file's migration.
+func of(file gate.FileChange) string {
+	if file.Repeatable {
+		return "repeatable migration"
+	}
+	return "migration " + file.Version
 }
 
 func (c *change) baseRef() string {

@@ -165,8 +165,8 @@ func (c *change) wayOn(m *gate.Migration, f *gate.Failure) string {
 		return remedy
 	}
 	text := "-- what stays applied, undone from last to first, so that the migration can run again:\n" + undo
-	if c.Layout == "golang-migrate" {
-		text += "\n-- golang-migrate marks version " + m.Version + " dirty: `migrate force` the version before it then"
+	if failed := c.tool().failed; failed != "" {
+		text += "\n-- " + say(failed, m.Version, "")
 	}
 	text += "\n-- better before it is merged: one statement for each migration, so that a failure leaves nothing half done"
 	if remedy != "" {

@@ -88,12 +88,5 @@ func (c postgresFixes) remedy(f *gate.Failure) string {
 
 // outside says how a statement gets out of the transaction under this layout.
 func (c postgresFixes) outside(why string) string {
-	switch c.Layout {
-	case "goose":
-		return why + ": put `-- +goose NO TRANSACTION` on top of its file"
-	case "golang-migrate":
-		return why + ": leave it alone in a file of its own (a file of several statements is one transaction)"
-	default:
-		return why + ": run it outside of one, in a migration of its own"
-	}
+	return why + ": " + c.tool().outside
 }

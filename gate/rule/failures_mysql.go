@@ -114,14 +114,7 @@ var delimiterCommand = regexp.MustCompile(`(?im)^\s*DELIMITER\b`)
 // noDelimiter says what the layout's tool knows in the place of DELIMITER.
 func (f mysqlFixes) noDelimiter() string {
 	const why = "DELIMITER is a command of the mysql client, which no server and no driver knows: "
-	switch f.Layout {
-	case "goose":
-		return why + "leave it out, and put the routine between `-- +goose StatementBegin` and `-- +goose StatementEnd`"
-	case "golang-migrate":
-		return why + "leave it out, and end the routine with END; in a file of its own, which is sent as it stands"
-	default:
-		return why + "leave it out, and put the routine into a file of its own"
-	}
+	return why + "leave it out, and " + f.tool().delimiter
 }
 
 // refusedAlgorithm: the clause did its work. The server's words say what it

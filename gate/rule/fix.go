@@ -127,10 +127,7 @@ func changesRows(st migration.Statement) bool {
 }
 
 func (c postgresFixes) oneTransaction() string {
-	if c.Layout == "golang-migrate" {
-		return " (all statements of one file are one transaction)"
-	}
-	return ""
+	return c.tool().oneTransaction
 }
 
 // quoteStatement repeats a statement as it stands, unless it is too long to.
@@ -139,18 +136,10 @@ func (c *change) quoteStatement(st migration.Statement) string {
 	if len(st.SQL) > most || st.Facts.CopyFromStdin {
 		return fmt.Sprintf("-- the statement on line %d", st.Line)
 	}
-	if c.Layout == "goose" && strings.Contains(strings.TrimRight(st.SQL, ";"), ";") {
-		return statementBlock(c.Layout, st.SQL+";")
+	if strings.Contains(strings.TrimRight(st.SQL, ";"), ";") {
+		return c.tool().block(st.SQL + ";")
 	}
 	return st.SQL + ";"
-}
-
-// statementBlock marks what goose would otherwise cut at an inner semicolon.
-func statementBlock(layout, sql string) string {
-	if layout != "goose" {
-		return sql
-	}
-	return "-- +goose StatementBegin\n" + sql + "\n-- +goose StatementEnd"
 }
 
 // statement is the gentler form of one statement: of each of its actions
@@ -304,24 +293,11 @@ func (f fixer) lastResort() string {
 }
 
 // alone comments on a statement that must not share a transaction.
-func (f fixer) alone(why string) string {
-	switch f.Layout {
-	case "goose":
-		return "-- +goose NO TRANSACTION\n-- (in a file of its own) " + why + "\n"
-	case "golang-migrate":
-		return "-- alone in its file (golang-migrate runs several statements as one transaction); " + why + "\n"
-	default:
-		return "-- outside of a transaction; " + why + "\n"
-	}
-}
+func (f fixer) alone(why string) string { return f.tool().aloneIn(why) }
 
-// step is alone with a number. goose takes no annotation with words before it.
+// step is alone with a number.
 func (f fixer) step(n int, why string) string {
-	number := "-- " + strconv.Itoa(n) + ". "
-	if f.Layout == "goose" {
-		return number + "in a file of its own: " + why + "\n-- +goose NO TRANSACTION\n"
-	}
-	return number + strings.TrimPrefix(f.alone(why), "-- ")
+	return f.tool().aloneStep("-- "+strconv.Itoa(n)+". ", why)
 }
 
 func ifExists(yes bool) string {

@@ -107,7 +107,7 @@ func (f fixer) keepFilled(a migration.Action, column, expr string) string {
 	function := migration.QuoteName(a.Schema, name)
 	body := fmt.Sprintf("CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n"+
 		"  SELECT %s INTO NEW.%s FROM (SELECT NEW.*) AS %s;\n  RETURN NEW;\nEND $$;", function, expr, quote(column), quote(a.Name))
-	return statementBlock(f.Layout, body) + "\n" +
+	return f.tool().block(body) + "\n" +
 		"CREATE TRIGGER " + quote(name) + " BEFORE INSERT OR UPDATE ON " + table +
 		" FOR EACH ROW EXECUTE FUNCTION " + function + "();\n"
 }
@@ -130,7 +130,7 @@ func (f fixer) backfill(a migration.Action, set, where string) string {
 		"    UPDATE " + table + " SET " + set + "\n" +
 		"    WHERE ctid >= backfill_from AND ctid < backfill_to AND " + where + ";\n" +
 		"    COMMIT;\n  END LOOP;\nEND $$;"
-	return f.alone("a DO block that commits refuses one") + statementBlock(f.Layout, body)
+	return f.alone("a DO block that commits refuses one") + f.tool().block(body)
 }
 
 // generation is the expression of a stored generated column.

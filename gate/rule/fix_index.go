@@ -43,10 +43,10 @@ func (f fixer) createIndex(a migration.Action) string {
 var plainIndex = regexp.MustCompile(`(?i)^(CREATE\s+(?:UNIQUE\s+)?INDEX)\s`)
 
 // replacement: CREATE INDEX needs no more than a word where it is alone in its
-// file already and the tool opens no transaction (golang-migrate).
+// file already and the tool then opens no transaction.
 func (c postgresFixes) replacement(m, s int) string {
 	st, ok := c.up(m, s)
-	if !ok || st.After == "" || c.Layout != "golang-migrate" || len(c.Migrations[m].Up.Statements) != 1 || c.Migrations[m].Up.Wrapped ||
+	if !ok || st.After == "" || !c.tool().unwraps || len(c.Migrations[m].Up.Statements) != 1 ||
 		st.Facts.Concurrently || len(st.Facts.Actions) != 1 || !plainIndex.MatchString(st.SQL) {
 		return ""
 	}

@@ -145,9 +145,9 @@ func (f mysqlFixes) backfill(a migration.Action, column, set, where string) stri
 	} else {
 		head += " (quicker by its primary key, range by range)"
 	}
-	create := statementBlock(f.Layout, "CREATE PROCEDURE "+routine+"()\nBEGIN\n"+body+"END;")
-	if f.Layout == "goose" {
-		head += ", in a file of its own\n-- +goose NO TRANSACTION"
+	create := f.tool().block("CREATE PROCEDURE " + routine + "()\nBEGIN\n" + body + "END;")
+	if mark := f.tool().mark; mark != "" {
+		head += ", in a file of its own\n" + mark
 	}
 	return head + "\n" + create + "\nCALL " + routine + "();\nDROP PROCEDURE " + routine + ";\n"
 }

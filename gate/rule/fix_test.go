@@ -129,7 +129,7 @@ func TestFixesRun(t *testing.T) {
 			run(t, server, template, fixSchema)
 			for i, c := range fixCases {
 				t.Run(c.name, func(t *testing.T) {
-					layout := []string{"golang-migrate", "goose"}[i%2]
+					layout := []string{"golang-migrate", "goose", "dbmate", "sql-migrate", "flyway", "plain"}[i%6]
 					o := hazard(t, c.sql, major, layout, !c.metadata)
 					findings := rule.Judge(o, only("lock-budget")).Findings
 					if len(findings) != 1 {
@@ -146,7 +146,7 @@ func TestFixesRun(t *testing.T) {
 					if c.comment {
 						return
 					}
-					for _, layout := range []string{"golang-migrate", "goose"} {
+					for _, layout := range []string{"golang-migrate", "goose", "dbmate", "sql-migrate", "flyway", "plain"} {
 						o.Layout = layout
 						checkPasted(t, layout, rule.Judge(o, only("lock-budget")).Findings[0].Fix)
 					}
@@ -200,21 +200,37 @@ func checkPasted(t *testing.T, layoutName, fix string) {
 		files[len(files)-1] += line
 	}
 	for _, text := range files {
-		name := "3_x.up.sql"
-		if layoutName == "goose" {
-			name, text = "3_x.sql", "-- +goose Up\n"+text+"\n"
-		}
+		name, text := pasted(layoutName, text)
 		up, _, err := layout.Parse(name, []byte(text), migration.Options{})
 		if err != nil {
 			t.Errorf("%s: %v\n%s", layoutName, err, text)
 			continue
 		}
+		// What tools send in one string, or wrap, is one transaction.
+		whole := up.Wrapped && !strings.Contains(text, "executeInTransaction=false") || len(up.Statements) > 1 && (layoutName == "golang-migrate" || layoutName == "dbmate")
 		for _, st := range up.Statements {
-			if (st.Facts.NoBlock || st.Facts.MayCommit) && (up.Wrapped || layoutName != "goose" && len(up.Statements) > 1) {
+			if (st.Facts.NoBlock || st.Facts.MayCommit) && whole {
 				t.Errorf("%s: in a transaction: %s\n%s", layoutName, st.Facts.Kind, text)
 			}
 		}
 	}
+}
+
+// pasted is a step in a file of its own, with the least that its tool demands.
+func pasted(layout, text string) (name, file string) {
+	mark := map[string]string{"goose": "-- +goose Up", "dbmate": "-- migrate:up", "sql-migrate": "-- +migrate Up"}[layout]
+	if mark != "" && (layout == "goose" || !strings.Contains(text, mark)) {
+		text = mark + "\n" + text
+	}
+	switch layout {
+	case "golang-migrate":
+		return "3_x.up.sql", text
+	case "flyway":
+		return "V3__x.sql", text
+	case "dbmate":
+		text += "\n-- migrate:down"
+	}
+	return "3_x.sql", text + "\n"
 }
 
 var numbered = regexp.MustCompile(`^-- \d+\. `)

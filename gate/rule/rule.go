@@ -61,7 +61,7 @@ func Judge(o gate.Observation, p gate.Policy) gate.Report {
 		}
 	}
 	c.sort(findings)
-	verdict, reason := verdictOf(findings, p.FailOn)
+	verdict, reason := Verdict(findings, p.FailOn)
 	return gate.Report{Verdict: verdict, Reason: reason, Findings: findings, Policy: p, Observation: o}
 }
 
@@ -86,7 +86,10 @@ func (r rule) severityUnder(p gate.Policy) gate.Severity {
 	return r.severity
 }
 
-func verdictOf(findings []gate.Finding, failOn gate.Severity) (gate.Verdict, string) {
+// Verdict of findings, of which failOn and louder fail the run (empty: error),
+// and its reason in a few words. It is Judge's own, for whoever leaves findings
+// out or puts those of several changes together.
+func Verdict(findings []gate.Finding, failOn gate.Severity) (gate.Verdict, string) {
 	if failOn == "" {
 		failOn = gate.SeverityError
 	}

@@ -30,6 +30,7 @@ import (
 //	layout: goose
 //	engine: mysql
 //	merged: 000001_orders
+//	server: 18
 //	columns: public.orders id total
 func TestStaticRules(t *testing.T) {
 	files, err := filepath.Glob("testdata/static/*.txtar")
@@ -58,7 +59,7 @@ type wanted struct {
 func judgeArchive(t *testing.T, archive *txtar.Archive) {
 	t.Helper()
 	o, p := settings(t, string(archive.Comment))
-	p.Only = []string{"unsafe-down", "version-order"}
+	p.Only = []string{"unsafe-down", "version-order", "syntax-error"}
 	fsys := fstest.MapFS{}
 	var want []wanted
 	for _, f := range archive.Files {
@@ -134,6 +135,8 @@ func settings(t *testing.T, comment string) (gate.Observation, gate.Policy) {
 			p.Reversal = gate.Reversal(words[0])
 		case "strict":
 			p.Strict = true
+		case "server":
+			p.ServerVersion = words[0]
 		case "prefix":
 			p.DeprecationPrefix = words[0]
 		case "layout":

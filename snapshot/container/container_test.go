@@ -85,6 +85,7 @@ func TestContainer(t *testing.T) {
 	for _, major := range []string{"15", "17"} {
 		t.Run(major, func(t *testing.T) {
 			p, spec := provisioner(t, major)
+			snapshottest.SupportedTarget(t, "container", "")
 			snapshottest.Exercise(t, p, spec, leftovers(t))
 		})
 	}
@@ -92,6 +93,7 @@ func TestContainer(t *testing.T) {
 
 func TestContainerMySQL(t *testing.T) {
 	eachMySQL(t, func(t *testing.T, p *container.Provisioner, spec snapshot.Spec) {
+		snapshottest.SupportedTarget(t, "container", spec.Engine)
 		snapshottest.Exercise(t, p, spec, leftovers(t))
 	})
 }

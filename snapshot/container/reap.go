@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -80,26 +81,43 @@ func (p *Provisioner) Reap(ctx context.Context) ([]string, error) {
 	defer cli.Close()
 	var reaped []string
 	var errs []error
-	// In this order: a container holds on to the others.
-	for _, list := range []func(context.Context, *client.Client) ([]made, error){containersMade, networksMade, volumesMade} {
-		all, err := list(ctx, cli)
-		errs = append(errs, err)
-		for _, m := range all {
-			why := orphaned(m.labels, time.Now())
-			if why == "" {
-				why = deserted(ctx, cli, m.labels)
-			}
-			if why == "" {
+	for m, err := range unwanted(ctx, cli) {
+		if err == nil {
+			if err = m.remove(); err == nil || errdefs.IsNotFound(err) {
+				reaped = append(reaped, m.what)
 				continue
 			}
-			if err := m.remove(); err != nil && !errdefs.IsNotFound(err) {
-				errs = append(errs, fmt.Errorf("remove %s: %w", m.what, plain(err)))
-				continue
-			}
-			reaped = append(reaped, fmt.Sprintf("%s (%s)", m.what, why))
+			err = fmt.Errorf("remove %s: %w", m.what, plain(err))
 		}
+		errs = append(errs, err)
 	}
 	return reaped, errors.Join(errs...)
+}
+
+// unwanted yields what Reap removes, and why in its words; a container first,
+// which holds on to the others.
+func unwanted(ctx context.Context, cli *client.Client) iter.Seq2[made, error] {
+	return func(yield func(made, error) bool) {
+		for _, list := range []func(context.Context, *client.Client) ([]made, error){containersMade, networksMade, volumesMade} {
+			all, err := list(ctx, cli)
+			if err != nil && !yield(made{}, err) {
+				return
+			}
+			for _, m := range all {
+				why := orphaned(m.labels, time.Now())
+				if why == "" {
+					why = deserted(ctx, cli, m.labels)
+				}
+				if why == "" {
+					continue
+				}
+				m.what += " (" + why + ")"
+				if !yield(m, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // made is one thing on the engine that carries our labels.

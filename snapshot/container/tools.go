@@ -126,14 +126,9 @@ func (t *tools) output(ctx context.Context, cmd ...string) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
-// Share streams the file into the container.
+// Share streams the file, or a directory's, into the container.
 func (t *tools) Share(ctx context.Context, path string) (string, func(), error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", nil, fmt.Errorf("share %s: %w", path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", nil, fmt.Errorf("share %s: %w", path, err)
 	}
@@ -144,28 +139,62 @@ func (t *tools) Share(ctx context.Context, path string) (string, func(), error) 
 		once.Do(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			_, _ = t.exec(ctx, "", nil, []string{"rm", "-f", to}, nil, nil, nil)
+			_, _ = t.exec(ctx, "", nil, []string{"rm", "-rf", to}, nil, nil, nil)
 		})
 	}
 	r, w := io.Pipe()
+	written := make(chan struct{})
 	go func() {
+		defer close(written)
 		tw := tar.NewWriter(w)
-		err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o444, Size: info.Size(), ModTime: info.ModTime(), Typeflag: tar.TypeReg})
-		if err == nil {
-			_, err = io.Copy(tw, f)
-		}
+		err := pack(tw, name, path, info)
 		if err == nil {
 			err = tw.Close()
 		}
 		w.CloseWithError(err)
 	}()
 	_, err = t.cli.CopyToContainer(ctx, t.id, client.CopyToContainerOptions{DestinationPath: "/tmp", Content: r})
-	r.CloseWithError(err) // ends the writer, which f outlives
+	r.CloseWithError(err) // ends the writer
+	<-written
 	if err != nil {
 		remove()
 		return "", nil, fmt.Errorf("share %s: copy into the container: %w", path, cause(ctx, plain(err)))
 	}
 	return to, remove, nil
+}
+
+// pack writes a file, or a directory with its files, under a name.
+func pack(tw *tar.Writer, name, path string, info os.FileInfo) error {
+	if !info.IsDir() {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		err = tw.WriteHeader(&tar.Header{Name: name, Mode: 0o444, Size: info.Size(), ModTime: info.ModTime(), Typeflag: tar.TypeReg})
+		if err == nil {
+			_, err = io.Copy(tw, f)
+		}
+		return err
+	}
+	if err := tw.WriteHeader(&tar.Header{Name: name + "/", Mode: 0o755, ModTime: info.ModTime(), Typeflag: tar.TypeDir}); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		from := filepath.Join(path, e.Name())
+		file, err := os.Stat(from)
+		if err == nil && !file.IsDir() {
+			err = pack(tw, name+"/"+e.Name(), from, file)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Free is what the container sees as free where the server keeps its data.

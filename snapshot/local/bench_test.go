@@ -1,7 +1,9 @@
 package local_test
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,5 +54,42 @@ func BenchmarkMySQL(b *testing.B) {
 				lap("close", func() error { return target.Close(b.Context()) })
 			}
 		})
+	}
+}
+
+// BenchmarkPostgres times a server's start, in milliseconds and in turn, with the
+// data directory made anew and copied from a template: medians of 9.
+func BenchmarkPostgres(b *testing.B) {
+	opt := local.Options{Path: os.Getenv("PATH"), Templates: filepath.Join(b.TempDir(), "initialised")}
+	kept := local.New(opt)
+	opt.Templates = ""
+	anew := local.New(opt)
+	spec := snapshot.Spec{Run: "bench", Settings: snapshottest.Settings()}
+	offer := kept.Offer(b.Context(), spec)
+	if !offer.OK {
+		b.Skip(offer.Detail)
+	}
+	took := map[string][]float64{}
+	lap := func(what string, do func() error) {
+		b.Helper()
+		begun := time.Now()
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		took[what] = append(took[what], float64(time.Since(begun).Microseconds())/1000)
+	}
+	start := func(what string, p *local.Provisioner) {
+		b.Helper()
+		var target *snapshot.Target
+		lap(what, func() (err error) { target, err = p.Provision(b.Context(), spec, offer); return err })
+		lap("close", func() error { return target.Close(b.Context()) })
+	}
+	start("first", kept)
+	for range 9 {
+		start("anew", anew)
+		start("templated", kept)
+	}
+	for what, list := range took {
+		b.ReportMetric(slices.Sorted(slices.Values(list))[len(list)/2], what+"-ms")
 	}
 }

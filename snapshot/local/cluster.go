@@ -37,7 +37,21 @@ type cluster struct {
 	template  string // what the first data directory was copied from, "" for nothing
 }
 
-func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (_ *snapshot.Target, err error) {
+func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer) (*snapshot.Target, error) {
+	t, err := m.attempt(ctx, spec, offer, templates(m.opt.Templates))
+	var damaged *damagedError
+	if errors.As(err, &damaged) {
+		t, err = m.attempt(ctx, spec, offer, "")
+	}
+	return t, err
+}
+
+// damagedError: no server starts on the copy of a template, which is deleted.
+type damagedError struct{ error }
+
+func (e *damagedError) Unwrap() error { return e.error }
+
+func (m *machine) attempt(ctx context.Context, spec snapshot.Spec, offer snapshot.Offer, kept templates) (_ *snapshot.Target, err error) {
 	if !offer.OK {
 		return nil, fmt.Errorf("start %s server: %s", m.kind, offer.Detail)
 	}
@@ -60,6 +74,7 @@ func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snaps
 		return nil, fmt.Errorf("start %s server: %w", m.kind, err)
 	}
 	c := m.cluster(s, p, rec, random(16))
+	c.templates = kept
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("start %s server (%s): %w", m.kind, offer.Detail, err)
@@ -76,8 +91,9 @@ func (m *machine) provision(ctx context.Context, spec snapshot.Spec, offer snaps
 	}
 	port, err := c.start(ctx, snapshot.FirstInstance, spec.Settings)
 	if err != nil {
-		if c.template != "" && ctx.Err() == nil { // damaged, perhaps: never twice
-			_ = os.RemoveAll(c.template)
+		if c.template != "" && ctx.Err() == nil {
+			kept.discard(c.template)
+			err = &damagedError{err}
 		}
 		return nil, err
 	}
@@ -92,7 +108,7 @@ func (m *machine) startTimeout() time.Duration {
 }
 
 func (m *machine) cluster(s scratch, p *product, rec record, password string) *cluster {
-	return &cluster{scratch: s, product: p, release: rec.Version, bin: rec.Bin, as: user(p), password: password, timeout: m.startTimeout(), templates: templates(m.opt.Templates)}
+	return &cluster{scratch: s, product: p, release: rec.Version, bin: rec.Bin, as: user(p), password: password, timeout: m.startTimeout()}
 }
 
 func (m *machine) target(c *cluster, port int, rec record, detail string) *snapshot.Target {

@@ -44,6 +44,7 @@ func TestLocal(t *testing.T) {
 	if !offer.OK {
 		snapshottest.Missing(t, "servers found on this machine: "+offer.Detail, "testdata/install.sh postgresql")
 	}
+	snapshottest.SupportedTarget(t, "local", "")
 	snapshottest.Exercise(t, p, snapshot.Spec{Version: offer.Version[:2]}, leftovers(t, root))
 }
 
@@ -53,6 +54,7 @@ func TestEmbedded(t *testing.T) {
 		Options: local.Options{Scratch: root, Path: os.Getenv("PATH")},
 		Cache:   cacheDir(),
 	})
+	snapshottest.SupportedTarget(t, "embedded", "")
 	snapshottest.Exercise(t, p, snapshot.Spec{Version: "18"}, leftovers(t, root))
 }
 

@@ -41,7 +41,7 @@ func mysqld(initialise func(context.Context, *cluster) error, own func(*cluster)
 				return err
 			}
 			data := c.file(c.data(snapshot.FirstInstance))
-			template := c.templates.of(c.server(c.bin), rec.Settings)
+			template := c.templates.of(c.server(c.bin), lifelong(rec.Settings))
 			if c.templates.take(ctx, template, data, c.as) {
 				c.template = template
 				return c.secrets()

@@ -46,7 +46,7 @@ func postgres() *product {
 		data:     func(string) string { return "data" },
 		log:      func(string) string { return "server.log" },
 
-		initialise: initdb,
+		initialise: initialise,
 		arguments: func(c *cluster, _ string, port int, settings map[string]string) (_ []string, err error) {
 			file := c.file("data/postgresql.conf")
 			if conf == nil {
@@ -91,30 +91,79 @@ var serverPrograms = []string{"postgres", "initdb"}
 // (Debian 15.18-0+deb12u1)", "psql (PostgreSQL) 19beta1".
 var postgresVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+[.\w]*)`)
 
-// initdb makes the data directory: UTF-8, with a locale that sorts by code
-// point and yet knows the letters of all languages, and that is the same on
-// every machine: PostgreSQL's own from 17 on, the C library's C.UTF-8 where
-// there is one, else plain C. Databases restored from a dump bring their own.
-func initdb(ctx context.Context, c *cluster) error {
-	pwfile, err := c.secret("pwfile", c.password+"\n")
-	if err != nil {
+// initialise makes the data directory, of a template where one is kept, and gives
+// the administrator the password. A template has none, and lets nobody in.
+func initialise(ctx context.Context, c *cluster) error {
+	data := c.file("data")
+	template := c.templates.of(c.server(c.bin), append(slices.Concat(locales(c.release)...), collations()...))
+	if template == "" {
+		if err := initdb(ctx, c); err != nil {
+			return err
+		}
+		return enthrone(ctx, c)
+	}
+	if err := os.Remove(data); err != nil { // empty as yet
 		return err
 	}
-	defer os.Remove(pwfile)
-	base := []string{
-		"-D", c.file("data"), "-U", c.admin, "--pwfile=" + pwfile, "-A", "scram-sha-256",
-		"-E", "UTF8", "--no-sync", "--lc-messages=C",
+	if c.templates.take(ctx, template, data, c.as) {
+		if enthrone(ctx, c) == nil {
+			c.template = template
+			return nil
+		}
+		c.templates.discard(template)
+		if err := os.RemoveAll(data); err != nil {
+			return err
+		}
 	}
-	locales := [][]string{{"--locale=C.UTF-8"}, {"--locale=C"}}
-	if majorOf(c.release) >= 17 {
+	if err := c.directory(data); err != nil {
+		return err
+	}
+	if err := initdb(ctx, c); err != nil {
+		return err
+	}
+	c.templates.keep(ctx, template, data)
+	return enthrone(ctx, c)
+}
+
+// locales are what initdb is to try, best first: one that sorts by code point
+// and yet knows the letters of all languages, and that is the same on every
+// machine. That is PostgreSQL's own from 17 on, the C library's C.UTF-8 where
+// there is one, else plain C. Databases restored from a dump bring their own.
+func locales(release string) [][]string {
+	all := [][]string{{"--locale=C.UTF-8"}, {"--locale=C"}}
+	if majorOf(release) >= 17 {
 		builtin := []string{"--locale-provider=builtin", "--builtin-locale=C.UTF-8"}
-		locales = [][]string{append(builtin, "--locale=C.UTF-8"), append(builtin, "--locale=C")}
+		all = [][]string{append(builtin, "--locale=C.UTF-8"), append(builtin, "--locale=C")}
 	}
+	return all
+}
+
+// collations changes when the machine's locales do: initdb lists them in every
+// database's pg_collation.
+func collations() (stamps []string) {
+	for _, glob := range []string{
+		"/usr/lib/locale", "/usr/lib/locale/*", "/usr/share/locale", "/usr/share/i18n/locales",
+		"/lib/*/libc.so.6", "/lib64/libc.so.6", "/usr/lib/*/libicudata.so.*", "/usr/lib64/libicudata.so.*",
+	} {
+		found, _ := filepath.Glob(glob) // the only error is a bad pattern
+		for _, path := range found {
+			if info, err := os.Stat(path); err == nil {
+				stamps = append(stamps, path+" "+stamp(info))
+			}
+		}
+	}
+	return stamps
+}
+
+// initdb makes a data directory, UTF-8, whose administrator has no password and
+// whose pg_hba.conf admits nobody.
+func initdb(ctx context.Context, c *cluster) error {
+	base := []string{"-D", c.file("data"), "-U", c.admin, "-A", "reject", "-E", "UTF8", "--no-sync", "--lc-messages=C"}
 	name, err := c.lendName()
 	if err != nil {
 		return err
 	}
-	for _, locale := range locales {
+	for _, locale := range locales(c.release) {
 		var out []byte
 		cmd := c.command(ctx, filepath.Join(c.bin, "initdb"), slices.Concat(base, locale)...)
 		cmd.Env = append(cmd.Env, name...)
@@ -132,6 +181,35 @@ func initdb(ctx context.Context, c *cluster) error {
 		}
 	}
 	return err
+}
+
+var rejects = regexp.MustCompile(`(?m)^(\w.*\s)reject$`)
+
+// enthrone sets the administrator's password, in a server that reads from its
+// standard input and listens nowhere, and then admits whoever has one.
+func enthrone(ctx context.Context, c *cluster) error {
+	name, err := c.lendName()
+	if err != nil {
+		return err
+	}
+	cmd := c.command(ctx, c.server(c.bin), "--single", "-F", "-D", c.file("data"), "-c", "exit_on_error=on",
+		"-c", "password_encryption=scram-sha-256", "-c", "log_min_error_statement=panic", "-c", "dynamic_shared_memory_type="+sharedMemory(), "postgres")
+	cmd.Env = append(cmd.Env, name...)
+	cmd.Stdin = strings.NewReader("ALTER ROLE " + c.admin + " PASSWORD '" + c.password + "'\n")
+	out, err := cmd.CombinedOutput()
+	_ = appendFile(c.file("server.log"), out)
+	if err != nil {
+		return fmt.Errorf("set the administrator's password: %w: %s", cause(ctx, err), lastLines(out, 5))
+	}
+	file := c.file("data/pg_hba.conf")
+	hba, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("admit the administrator: %w", err)
+	}
+	if err := os.WriteFile(file, rejects.ReplaceAll(hba, []byte("${1}scram-sha-256")), 0o600); err != nil {
+		return fmt.Errorf("admit the administrator: %w", err)
+	}
+	return nil
 }
 
 // postgresSettings renders what is appended to postgresql.conf. Ours come last, for

@@ -69,6 +69,32 @@ func (m *machine) within(id string) (scratch, error) {
 // Reap destroys the servers below the scratch root that nobody wants any
 // more, of either kind, and returns a line for each.
 func (m *machine) Reap(ctx context.Context) ([]string, error) {
+	var reaped []string
+	orphans, err := m.orphans()
+	errs := []error{err}
+	for _, o := range orphans {
+		if err := destroy(ctx, o.scratch); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		reaped = append(reaped, o.String())
+	}
+	return reaped, errors.Join(errs...)
+}
+
+// orphan is a server's directory that nobody wants any more.
+type orphan struct {
+	scratch
+	record
+	why string
+}
+
+func (o orphan) String() string {
+	return fmt.Sprintf("%s %s in %s (%s)", o.name(), o.Version, string(o.scratch), o.why)
+}
+
+// orphans finds those below the scratch root, of either kind.
+func (m *machine) orphans() ([]orphan, error) {
 	root, err := m.root()
 	if err != nil {
 		return nil, fmt.Errorf("reap %s servers: %w", m.kind, err)
@@ -77,8 +103,7 @@ func (m *machine) Reap(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reap %s servers: %w", m.kind, err)
 	}
-	var reaped []string
-	var errs []error
+	var orphans []orphan
 	for _, e := range entries {
 		if !e.IsDir() {
 			continue
@@ -97,16 +122,11 @@ func (m *machine) Reap(ctx context.Context) ([]string, error) {
 		} else if err != nil {
 			why = "owner file unreadable"
 		}
-		if why == "" {
-			continue
+		if why != "" {
+			orphans = append(orphans, orphan{s, rec, why})
 		}
-		if err := destroy(ctx, s); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		reaped = append(reaped, fmt.Sprintf("%s %s in %s (%s)", rec.name(), rec.Version, s, why))
 	}
-	return reaped, errors.Join(errs...)
+	return orphans, nil
 }
 
 // destroy stops the servers of a directory and removes the directory. It has a

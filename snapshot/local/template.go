@@ -16,9 +16,12 @@ import (
 )
 
 // templates keeps freshly initialised data directories between runs, for
-// initialising takes MySQL two seconds and copying a tenth of one. What is in
-// there has no administrator's password yet and no server's identity. It only
-// ever saves time: whatever goes wrong with it, a directory is made anew.
+// initialising takes MySQL two seconds and PostgreSQL a third of one, and
+// copying a tenth of that. What is in there has no administrator's password yet
+// and, of MySQL, no server's identity. PostgreSQL's system identifier is the same
+// in all copies: it tells apart the servers of one replication and their log
+// archives, and these have neither. It only ever saves time: whatever goes wrong
+// with it, a directory is made anew.
 type templates string // a directory; "" for none
 
 // unused templates are deleted after this time.
@@ -32,9 +35,20 @@ var forLife = []string{
 	"collation-", "authentication-", "explicit-defaults-", "sql-mode", "aria-", "plugin-",
 }
 
-// of names the template for a server program and settings; "" where none can
-// be kept.
-func (t templates) of(program string, settings map[string]string) string {
+// lifelong are the settings that a data directory of MySQL is made with.
+func lifelong(settings map[string]string) (of []string) {
+	for _, option := range options(settings) { // in order
+		bare := strings.TrimPrefix(strings.TrimPrefix(option, "--"), "loose-")
+		if slices.ContainsFunc(forLife, func(p string) bool { return strings.HasPrefix(bare, p) }) {
+			of = append(of, option)
+		}
+	}
+	return of
+}
+
+// of names the template for a server program and whatever else a data directory
+// depends on; "" where none can be kept.
+func (t templates) of(program string, depends []string) string {
 	if t == "" {
 		return ""
 	}
@@ -42,16 +56,13 @@ func (t templates) of(program string, settings map[string]string) string {
 	if err != nil {
 		return ""
 	}
-	key := []string{program, fmt.Sprint(info.Size(), info.ModTime().UnixNano())}
-	for _, option := range options(settings) { // in order
-		bare := strings.TrimPrefix(strings.TrimPrefix(option, "--"), "loose-")
-		if slices.ContainsFunc(forLife, func(p string) bool { return strings.HasPrefix(bare, p) }) {
-			key = append(key, option)
-		}
-	}
+	key := append([]string{program, stamp(info)}, depends...)
 	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	return filepath.Join(string(t), hex.EncodeToString(sum[:8]))
 }
+
+// stamp changes when a file does.
+func stamp(info fs.FileInfo) string { return fmt.Sprint(info.Size(), info.ModTime().UnixNano()) }
 
 // check makes the directory, or refuses one that somebody else can write to.
 func (t templates) check() error {
@@ -77,13 +88,22 @@ func (t templates) take(ctx context.Context, template, data string, as *syscall.
 	if template == "" || t.check() != nil || !exists(template) {
 		return false
 	}
+	now := time.Now()
+	_ = os.Chtimes(template, now, now)
 	if copyTree(ctx, template, data, as) != nil {
 		_ = os.RemoveAll(data)
 		return false
 	}
-	now := time.Now()
-	_ = os.Chtimes(template, now, now)
 	return true
+}
+
+// discard deletes a template, under another name: whoever copies it at this
+// moment finds that it is gone, and not one with half of its files.
+func (t templates) discard(template string) {
+	aside := filepath.Join(string(t), ".old-"+random(4))
+	if os.Rename(template, aside) == nil {
+		_ = os.RemoveAll(aside)
+	}
 }
 
 // keep makes a template of a data directory that no server has run on, and
@@ -103,7 +123,7 @@ func (t templates) keep(ctx context.Context, template, data string) {
 			limit = time.Hour // left by a run that was killed
 		}
 		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > limit {
-			_ = os.RemoveAll(filepath.Join(string(t), e.Name()))
+			t.discard(filepath.Join(string(t), e.Name()))
 		}
 	}
 }

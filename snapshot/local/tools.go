@@ -132,6 +132,13 @@ func (t *tools) Share(ctx context.Context, path string) (string, func(), error) 
 		return "", nil, fmt.Errorf("share %s: %w", path, err)
 	}
 	defer src.Close()
+	if info, err := src.Stat(); err == nil && info.IsDir() {
+		to, remove, err := t.shareFolder(ctx, real)
+		if err != nil {
+			return "", nil, fmt.Errorf("share %s: %w", path, err)
+		}
+		return to, remove, nil
+	}
 	readable := t.as == nil || permits(real, t.as, 0o4)
 	if readable && reachable(filepath.Dir(real), t.as) == nil {
 		return real, func() {}, nil
@@ -147,6 +154,58 @@ func (t *tools) Share(ctx context.Context, path string) (string, func(), error) 
 		return "", nil, fmt.Errorf("share %s: %w", path, err)
 	}
 	return to, remove, nil
+}
+
+// shareFolder is Share of a directory of files, as some dumps are.
+func (t *tools) shareFolder(ctx context.Context, real string) (string, func(), error) {
+	list, err := os.ReadDir(real)
+	if err != nil {
+		return "", nil, err
+	}
+	mode := func(name string) bool { return t.as == nil || permits(filepath.Join(real, name), t.as, 0o4) }
+	// Where a link leads, that user may not be let in.
+	readable := func(e os.DirEntry) bool { return e.Type().IsRegular() && mode(e.Name()) }
+	if reachable(real, t.as) == nil && mode(".") && !slices.ContainsFunc(list, func(e os.DirEntry) bool { return !readable(e) }) {
+		return real, func() {}, nil
+	}
+	to := t.file("share/" + random(4) + "-" + filepath.Base(real))
+	var once sync.Once
+	remove := func() { once.Do(func() { _ = os.RemoveAll(to) }) }
+	if err := t.copyFolder(ctx, to, real, list, readable); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return to, remove, nil
+}
+
+func (t *tools) copyFolder(ctx context.Context, to, real string, list []os.DirEntry, readable func(os.DirEntry) bool) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	if t.as != nil {
+		if err := os.Chown(to, int(t.as.Uid), int(t.as.Gid)); err != nil {
+			return err
+		}
+	}
+	for _, e := range list {
+		from, into := filepath.Join(real, e.Name()), filepath.Join(to, e.Name())
+		if info, err := os.Stat(from); err != nil || info.IsDir() {
+			continue
+		}
+		if readable(e) && os.Link(from, into) == nil {
+			continue
+		}
+		src, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		err = t.copy(ctx, into, src)
+		_ = src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // copy writes a file for the server's user alone; io.Copy shares the blocks

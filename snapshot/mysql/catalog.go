@@ -126,10 +126,15 @@ FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL
 	return err
 }
 
-// Ledger reads a tool's history table: found by its bare name in any schema of
-// the migrating account, the database's own before others. Values are as text,
-// NULL as "", rows in the order of their id where they have one.
-func (d *Database) Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, schema string, err error) {
+// Ledger reads a tool's history table, named "table" or "schema.table"; without
+// a schema it is the database's own or, where that has none, the only one of
+// that name that the migrating account sees. name is where it was found. Values
+// are as text, NULL as "", rows in the order of their id where they have one.
+func (d *Database) Ledger(ctx context.Context, named string) (columns []string, rows [][]string, found bool, name string, err error) {
+	within, table, err := snapshot.SplitTable(named)
+	if err != nil {
+		return nil, nil, false, "", err
+	}
 	err = d.read(ctx, func(c *sql.Conn) error {
 		schemas, err := d.schemas(ctx, c)
 		if err != nil || len(schemas) == 0 {
@@ -138,10 +143,27 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 		names, err := TextRows(ctx, c, `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS
 			WHERE TABLE_NAME = `+literal(table)+` AND TABLE_SCHEMA IN (`+literals(schemas)+`)
 			ORDER BY TABLE_SCHEMA <> `+literal(d.Names().Physical)+`, TABLE_SCHEMA, ORDINAL_POSITION`)
-		if err != nil || len(names) == 0 {
+		if err != nil {
 			return err
 		}
-		found, schema = true, names[0][0]
+		var shown []string
+		physical := map[string]string{}
+		for _, n := range names {
+			as := d.Names().Show(n[0])
+			if _, seen := physical[as]; !seen && (within == "" || strings.EqualFold(within, as)) {
+				shown = append(shown, as)
+				physical[as] = n[0]
+			}
+		}
+		if len(shown) == 0 {
+			return nil
+		}
+		at, err := snapshot.ChooseLedger(table, d.Names().Show(d.Names().Physical), shown)
+		if err != nil {
+			return err
+		}
+		found, name = true, at+"."+table
+		schema := physical[at]
 		sql := "SELECT "
 		for _, n := range names {
 			if n[0] != schema || n[1] != table {
@@ -161,7 +183,7 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 		return err
 	})
 	if err != nil {
-		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", table, err)
+		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", named, err)
 	}
-	return columns, rows, found, d.Names().Show(schema), nil
+	return columns, rows, found, name, nil
 }

@@ -90,9 +90,9 @@ func TestLedger(t *testing.T) {
 	ctx := context.Background()
 	onGuestsToo(t, func(t *testing.T, l *lab) {
 		d := l.base.Database()
-		columns, rows, found, schema, err := d.Ledger(ctx, "goose_db_version")
-		if err != nil || !found || schema != "app" {
-			t.Fatalf("found %v in %q, error %v", found, schema, err)
+		columns, rows, found, name, err := d.Ledger(ctx, "goose_db_version")
+		if err != nil || !found || name != "app.goose_db_version" {
+			t.Fatalf("found %v as %q, error %v", found, name, err)
 		}
 		if want := []string{"id", "version_id", "is_applied", "tstamp"}; !slices.Equal(want, columns) {
 			t.Errorf("columns %v, want %v", columns, want)
@@ -100,7 +100,10 @@ func TestLedger(t *testing.T) {
 		if want := [][]string{{"1", "10", "1", ""}, {"2", "20", "0", "2024-01-01 00:00:00"}}; !cmp.Equal(want, rows) {
 			t.Errorf("rows %v, want %v", rows, want)
 		}
-		if _, rows, _, _, err := d.Ledger(ctx, "schema_migrations"); err != nil || !cmp.Equal(rows, [][]string{{"42", "0"}}) {
+		if _, _, found, _, err := d.Ledger(ctx, "other.schema_migrations"); found || err != nil {
+			t.Errorf("a ledger of another schema: found %v, error %v", found, err)
+		}
+		if _, rows, _, _, err := d.Ledger(ctx, "APP.schema_migrations"); err != nil || !cmp.Equal(rows, [][]string{{"42", "0"}}) {
 			t.Errorf("schema_migrations: %v, error %v", rows, err)
 		}
 		if _, _, found, _, err := d.Ledger(ctx, "flyway_schema_history"); found || err != nil {

@@ -133,10 +133,10 @@ func (b *Baseline) clone(ctx context.Context, name string) error {
 			return err
 		}
 		create := "CREATE DATABASE " + ident(name) + " OWNER " + ident(b.s.owner) + " TEMPLATE " + ident(b.name)
-		if b.s.num >= 150000 {
+		if b.s.has().copyStrategy {
 			create += " STRATEGY file_copy"
 		}
-		if b.s.num >= 180000 {
+		if b.s.has().fileCopyMethod {
 			// Lets the kernel copy, or share the blocks where the file
 			// system can; not every build and file system does.
 			if _, err := c.Exec(ctx, "SET file_copy_method = clone"); err == nil {

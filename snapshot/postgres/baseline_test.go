@@ -47,6 +47,19 @@ func TestCloneWaitsForReaders(t *testing.T) {
 	clone(t, s, b)
 }
 
+// An index on a function that names things without their schema, as PostgreSQL
+// before 17 makes it, is no reason not to have a baseline.
+func TestSealToleratesFunctionsOfASearchPath(t *testing.T) {
+	s := connect(t, "15")
+	b := baselineOf(t, s, `CREATE FUNCTION nothing() RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+		CREATE FUNCTION counts(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n <> nothing()';
+		CREATE TABLE t (n int); INSERT INTO t VALUES (0), (1); CREATE INDEX ON t (n) WHERE counts(n)`)
+	got := mustQuery(t, clone(t, s, b).AdminDSN(), "SELECT reltuples, (SELECT count(*) FROM t) FROM pg_class WHERE oid = 'public.t'::regclass")
+	if want := [][]string{{"2", "2"}}; !cmp.Equal(want, got) {
+		t.Errorf("rows as estimated and counted: got %v, want %v", got, want)
+	}
+}
+
 // A later process attaches to what an earlier one made, with the same
 // password for the migrating role.
 func TestOpenAttachesAgain(t *testing.T) {
@@ -146,10 +159,11 @@ func TestLedger(t *testing.T) {
 	b := baselineOf(t, s, `CREATE SCHEMA other; CREATE TABLE other.goose_db_version (id serial PRIMARY KEY, version_id bigint, is_applied boolean, tstamp timestamp);
 		INSERT INTO other.goose_db_version (id, version_id, is_applied) VALUES (2, 20, false), (1, 10, true);
 		CREATE SCHEMA zoo; CREATE TABLE zoo.schema_migrations (version bigint, dirty boolean);
+		CREATE SCHEMA "Ops"; CREATE TABLE "Ops"."History" (version text); CREATE TABLE zoo.twice (); CREATE TABLE other.twice ();
 		CREATE TABLE schema_migrations (version bigint, dirty boolean); INSERT INTO schema_migrations VALUES (42, false)`)
-	columns, rows, found, schema, err := b.Database().Ledger(ctx, "goose_db_version")
-	if err != nil || !found || schema != "other" {
-		t.Fatalf("found %v in %q, error %v", found, schema, err)
+	columns, rows, found, name, err := b.Database().Ledger(ctx, "goose_db_version")
+	if err != nil || !found || name != "other.goose_db_version" {
+		t.Fatalf("found %v as %q, error %v", found, name, err)
 	}
 	if want := []string{"id", "version_id", "is_applied", "tstamp"}; !slices.Equal(want, columns) {
 		t.Errorf("columns %v, want %v", columns, want)
@@ -157,8 +171,16 @@ func TestLedger(t *testing.T) {
 	if want := [][]string{{"1", "10", "true", ""}, {"2", "20", "false", ""}}; !cmp.Equal(want, rows) {
 		t.Errorf("rows %v, want %v", rows, want)
 	}
-	if _, rows, _, schema, err := b.Database().Ledger(ctx, "schema_migrations"); err != nil || schema != "public" || !cmp.Equal(rows, [][]string{{"42", "false"}}) {
-		t.Errorf("schema_migrations: %v in %q, error %v", rows, schema, err)
+	if _, rows, _, name, err := b.Database().Ledger(ctx, "schema_migrations"); err != nil || name != "public.schema_migrations" || !cmp.Equal(rows, [][]string{{"42", "false"}}) {
+		t.Errorf("schema_migrations: %v as %q, error %v", rows, name, err)
+	}
+	for named, want := range map[string]string{"ZOO.schema_migrations": "zoo.schema_migrations", `"Ops"."History"`: "Ops.History", "history": "Ops.History", "zoo.history": ""} {
+		if _, _, found, name, err := b.Database().Ledger(ctx, named); err != nil || name != want || found != (want != "") {
+			t.Errorf("%s: found %v as %q, error %v; want %q", named, found, name, err, want)
+		}
+	}
+	if _, _, _, _, err := b.Database().Ledger(ctx, "twice"); err == nil || !strings.Contains(err.Error(), "the schemas other, zoo each have a table twice: say which is the tool's with --ledger-table SCHEMA.twice") {
+		t.Errorf("a table of two schemas: %v", err)
 	}
 	if _, _, found, _, err := b.Database().Ledger(ctx, "flyway_schema_history"); found || err != nil {
 		t.Errorf("a ledger that is not there: found %v, error %v", found, err)

@@ -53,20 +53,23 @@ LEFT JOIN toast t ON t.oid = c.oid LEFT JOIN toast ti ON ti.oid = i.indrelid
 LEFT JOIN columns k ON k.attrelid = c.oid
 WHERE c.oid >= 16384 AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
 
-// Ledger reads a tool's history table: found by its bare name in any schema,
-// public before others. Values are as text, NULL as "", rows in the order of
-// their id where they have one.
-func (d *Database) Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, schema string, err error) {
+// Ledger reads a tool's history table, named "table" or "schema.table" in any
+// case; without a schema it is public's or, where public has none, the only one
+// of that name. name is where it was found. Values are as text, NULL as "",
+// rows in the order of their id where they have one.
+func (d *Database) Ledger(ctx context.Context, named string) (columns []string, rows [][]string, found bool, name string, err error) {
+	within, bare, err := snapshot.SplitTable(named)
+	if err != nil {
+		return nil, nil, false, "", err
+	}
 	err = d.read(ctx, func(c *pgx.Conn) error {
-		err := c.QueryRow(ctx, `SELECT n.nspname, (SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
-				WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)
-			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE c.relname = $1 AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-			ORDER BY n.nspname <> 'public', n.nspname LIMIT 1`, table).Scan(&schema, &columns)
-		if err == pgx.ErrNoRows {
-			return nil
+		schema, table, err := findLedger(ctx, c, within, bare)
+		if err != nil || table == "" {
+			return err
 		}
-		if err != nil {
+		name = schema + "." + table
+		if err := c.QueryRow(ctx, `SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+			WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped`, ident(schema, table)).Scan(&columns); err != nil {
 			return err
 		}
 		found = true
@@ -103,7 +106,37 @@ func (d *Database) Ledger(ctx context.Context, table string) (columns []string, 
 		return r.Err()
 	})
 	if err != nil {
-		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", table, err)
+		return nil, nil, false, "", fmt.Errorf("read the ledger %s: %w", named, err)
 	}
-	return columns, rows, found, schema, nil
+	return columns, rows, found, name, nil
+}
+
+// findLedger returns "" where no table has that name.
+func findLedger(ctx context.Context, c *pgx.Conn, within, bare string) (schema, table string, err error) {
+	r, err := c.Query(ctx, `SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE lower(c.relname) = lower($1) AND c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+		AND ($2 = '' OR lower(n.nspname) = lower($2))
+		ORDER BY n.nspname = $2 DESC, n.nspname, c.relname = $1 DESC, c.relname`, bare, within)
+	if err != nil {
+		return "", "", err
+	}
+	tables := map[string]string{}
+	var schemas []string
+	if _, err := pgx.ForEachRow(r, []any{&schema, &table}, func() error {
+		if tables[schema] == "" {
+			tables[schema] = table
+			schemas = append(schemas, schema)
+		}
+		return nil
+	}); err != nil || len(schemas) == 0 {
+		return "", "", err
+	}
+	home := "public"
+	if within != "" {
+		home = schemas[0]
+	}
+	if schema, err = snapshot.ChooseLedger(bare, home, schemas); err != nil {
+		return "", "", err
+	}
+	return schema, tables[schema], nil
 }

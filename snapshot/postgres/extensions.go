@@ -11,8 +11,11 @@ import (
 
 // extensions makes an archive's extensions, and the schemas they live in,
 // before pg_restore would: each as whoever should own it. One that the server
-// lacks is an error where something in the archive depends on it.
+// lacks is an error where something in the archive depends on it. Collations come
+// beforehand too, and settings of the database.
 func (r *restore) extensions(ctx context.Context, a *archive.Archive) error {
+	r.called = a.Database
+	r.nameLeftOut(a)
 	var needed []string
 	err := r.loading(ctx, func(l *loader) error {
 		schemas := map[string]string{}
@@ -35,9 +38,17 @@ func (r *restore) extensions(ctx context.Context, a *archive.Archive) error {
 				if err := l.run(ctx, strings.TrimRight(e.Defn, "; \n")); err != nil {
 					return err
 				}
-				if len(r.missing) > before && dependedOn(a, e.ID) {
-					needed = append(needed, e.Tag)
+				if len(r.missing) > before {
+					need, err := l.withoutExtension(ctx, a, e)
+					if err != nil {
+						return err
+					}
+					if need != "" {
+						needed = append(needed, need)
+					}
 				}
+			case "DATABASE":
+				r.dbOwner = e.Own
 			case "DATABASE PROPERTIES":
 				for stmt := range strings.SplitSeq(e.Defn, ";\n") {
 					if stmt = strings.TrimRight(strings.TrimSpace(stmt), ";"); stmt == "" {
@@ -49,34 +60,78 @@ func (r *restore) extensions(ctx context.Context, a *archive.Archive) error {
 				}
 			}
 		}
-		return nil
+		return l.collations(ctx, a)
 	})
 	if err == nil && len(needed) > 0 {
-		err = fmt.Errorf("the target lacks %s", r.s.remedy(needed))
+		err = fmt.Errorf("the target lacks %s", strings.Join(needed, " and "))
 	}
 	return err
 }
 
-// dependedOn: pg_dump writes down for each object the extension it needs. The
-// extension's comment does not count.
-func dependedOn(a *archive.Archive, id int) bool {
-	key := fmt.Sprint(id)
-	for _, e := range a.Entries {
-		if e.Desc != "COMMENT" && slices.Contains(e.Deps, key) {
-			return true
+// withoutExtension says of one that the server lacks what cannot do without it
+// and how to have it, or "" where everything can.
+func (l *loader) withoutExtension(ctx context.Context, a *archive.Archive, ext archive.Entry) (string, error) {
+	needing := dependents(a, ext.ID)
+	var names []string
+	for _, e := range needing {
+		if m := createServer.FindStringSubmatch(e.Defn); e.Desc == "SERVER" && m != nil && l.wrapper(ctx, unquote(m[1])) == nil {
+			continue
 		}
+		names = append(names, strings.ToLower(e.Desc)+" "+strings.TrimPrefix(e.Namespace+"."+e.Tag, "."))
 	}
-	return false
+	if len(names) == 0 {
+		return "", nil
+	}
+	shown := strings.Join(names[:min(len(names), 3)], ", ")
+	if n := len(names) - 3; n > 0 {
+		shown += fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%s, which %s need", l.r.s.remedy([]string{ext.Tag}), shown), nil
 }
 
-// remedy says of extensions which package has them.
+// dependents are the objects that pg_dump says need an extension. Its comment,
+// privileges on what is in it and rows of its own tables go with it.
+func dependents(a *archive.Archive, id int) (all []archive.Entry) {
+	tables := map[string]bool{}
+	for _, e := range a.Entries {
+		if e.Desc == "TABLE" || e.Desc == "SEQUENCE" || e.Desc == "MATERIALIZED VIEW" {
+			tables[e.Namespace+"."+e.Tag] = true
+		}
+	}
+	key := fmt.Sprint(id)
+	for _, e := range a.Entries {
+		switch e.Desc {
+		case "COMMENT", "ACL", "DEFAULT ACL", "SECURITY LABEL", "EXTENSION", "EVENT TRIGGER":
+			continue
+		case "TABLE DATA", "SEQUENCE SET":
+			if !tables[e.Namespace+"."+e.Tag] {
+				continue
+			}
+		}
+		if slices.Contains(e.Deps, key) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// remedy says of extensions where to have them.
 func (s *Server) remedy(extensions []string) string {
 	var parts []string
+	install := false
 	for _, e := range extensions {
+		if f, why := flavourOf(e); f != "" {
+			parts = append(parts, fmt.Sprintf("the extension %s (%s; only %s has it: dump without what needs it, by --exclude-schema or --exclude-table)", e, why, f))
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("the extension %s (package %s)", e, s.packageOf(e)))
+		install = true
 	}
-	return strings.Join(parts, " and ") +
-		"; install it where the server's binaries are (--target local), or use an image that has it (--target container)"
+	text := strings.Join(parts, " and ")
+	if install {
+		text += "; install it where the server's binaries are (--target local), or use an image that has it (--target container)"
+	}
+	return text
 }
 
 // packageOf names the Debian package (apt.postgresql.org) of an extension.

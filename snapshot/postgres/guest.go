@@ -118,7 +118,7 @@ func (s *Server) setGuestOwner(ctx context.Context, c *pgx.Conn) error {
 		// sessions, and put it on.
 		switch {
 		case s.super:
-		case s.num >= 160000:
+		case s.has().memberOptions:
 			statements = append(statements, "GRANT "+role+" TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
 		default:
 			statements = append(statements, "GRANT "+role+" TO CURRENT_USER")

@@ -28,8 +28,7 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 		return err
 	}
 	defer remove()
-	tools := r.s.target.Tools
-	path, unshare, err := tools.Share(ctx, file)
+	path, unshare, err := r.s.target.Tools.Share(ctx, file)
 	if err != nil {
 		return fmt.Errorf("give the snapshot to pg_restore: %w", err)
 	}
@@ -37,44 +36,25 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	stop := r.watch(ctx)
 	defer stop()
 
-	args := []string{
-		"--dbname=" + r.name, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
-		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
+	entries, apart := a.Entries, []archive.Entry(nil)
+	if r.s.guest() || reachesOut(a) {
+		entries, apart = delicate(a, r.s.guest())
 	}
-	if r.s.alone() {
-		args[2] = "--username=" + r.s.owner
-	}
-	var apart []archive.Entry
-	if r.s.guest() {
-		var list string
-		list, apart = delicate(a)
-		file, remove, err := written(list)
-		if err != nil {
-			return fmt.Errorf("tell pg_restore what to restore: %w", err)
-		}
-		defer remove()
-		shared, unshare, err := tools.Share(ctx, file)
-		if err != nil {
-			return fmt.Errorf("tell pg_restore what to restore: %w", err)
-		}
-		defer unshare()
-		args = append([]string{"--use-list=" + shared}, args...)
-	}
-	out := &tailBuffer{}
-	err = tools.Run(ctx, "pg_restore", args, nil, nil, out)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	text := out.String()
-	if strings.Contains(text, "unsupported version (") {
-		return &cannotRead{text}
-	}
-	failures := parseRestoreErrors(text)
-	if err != nil && len(failures) == 0 {
-		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
-	}
-	if err := r.judge(ctx, failures); err != nil || len(apart) == 0 {
+	first, later := r.stages(entries)
+	r.track.stage(stageRows)
+	if err := r.runRestore(ctx, path, first, len(first) < len(a.Entries), r.setup()); err != nil {
 		return err
+	}
+	if len(later) > 0 {
+		if err := r.beforeChecks(ctx); err != nil {
+			return err
+		}
+		if err := r.runRestore(ctx, path, later, true, r.setup(checking...)); err != nil {
+			return err
+		}
+	}
+	if len(apart) == 0 {
+		return nil
 	}
 	return r.loading(ctx, func(l *loader) error {
 		w := newWire(a)
@@ -88,24 +68,88 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	})
 }
 
-// delicate takes out of an archive what a server that somebody else runs may
-// refuse, for want of a role or of a right, and returns the list of the rest, as
-// --use-list reads it. Parallel jobs of pg_restore write their complaints into
-// each other's, and run all grants of an object or none.
-func delicate(a *archive.Archive) (list string, apart []archive.Entry) {
+// runRestore runs pg_restore once: on these entries, or on all there are.
+func (r *restore) runRestore(ctx context.Context, path string, entries []archive.Entry, some bool, conninfo string) error {
+	tools := r.s.target.Tools
+	args := []string{
+		"--dbname=" + conninfo, "--no-password", "--role=" + r.s.owner, "--no-owner", "--no-tablespaces",
+		"--no-security-labels", "--no-subscriptions", "--jobs=" + strconv.Itoa(r.opt.Jobs), path,
+	}
+	if r.s.alone() {
+		args[2] = "--username=" + r.s.owner
+	}
+	if some {
+		file, remove, err := written(useList(entries))
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer remove()
+		shared, unshare, err := tools.Share(ctx, file)
+		if err != nil {
+			return fmt.Errorf("tell pg_restore what to restore: %w", err)
+		}
+		defer unshare()
+		args = append([]string{"--use-list=" + shared}, args...)
+	}
+	out := &tailBuffer{}
+	err := tools.Run(ctx, "pg_restore", args, nil, nil, out)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	text := out.String()
+	if strings.Contains(text, "unsupported version (") || strings.Contains(text, "this build does not support compression") || strings.Contains(text, "this installation does not support compression") {
+		return &cannotRead{text}
+	}
+	failures := parseRestoreErrors(text)
+	if err != nil && len(failures) == 0 {
+		return fmt.Errorf("pg_restore: %w: %s", err, oneLine(text, 600))
+	}
+	return r.judge(ctx, failures)
+}
+
+// useList is what --use-list reads.
+func useList(entries []archive.Entry) string {
 	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+	}
+	return b.String()
+}
+
+// grantsServer: privileges on functions that reach the server's files.
+func grantsServer(e *archive.Entry) bool {
+	return e.Desc == "ACL" && e.Namespace == "pg_catalog" && strings.HasPrefix(e.Tag, "FUNCTION ")
+}
+
+// reachesOut: what is restored could connect to another server, in whose stead
+// the loader steps in.
+func reachesOut(a *archive.Archive) bool {
+	return slices.ContainsFunc(a.Entries, func(e archive.Entry) bool {
+		return e.Desc == "FOREIGN TABLE" || e.Desc == "USER MAPPING" || grantsServer(&e)
+	})
+}
+
+// delicate takes out of an archive what could reach another server, and what a
+// server that somebody else runs may refuse, for want of a role or of a right.
+// Parallel jobs of pg_restore write their complaints into each other's, and run
+// all grants of an object or none.
+func delicate(a *archive.Archive, guest bool) (rest, apart []archive.Entry) {
 	for _, e := range a.Entries {
 		about, _, _ := strings.Cut(e.Tag, " ")
 		switch {
+		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA", grantsServer(&e):
+			apart = append(apart, e)
+		case !guest:
+			rest = append(rest, e)
 		case isACL(&e), isLate(&e) && e.Desc != "MATERIALIZED VIEW DATA", e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
 			e.Desc == "PUBLICATION TABLES IN SCHEMA", e.Desc == "USER MAPPING", e.Desc == "EXTENSION",
 			e.Desc == "COMMENT" && slices.Contains([]string{"POLICY", "PUBLICATION", "EXTENSION"}, about):
 			apart = append(apart, e)
 		default:
-			fmt.Fprintf(&b, "%d; %s\n", e.ID, e.Desc)
+			rest = append(rest, e)
 		}
 	}
-	return b.String(), apart
+	return rest, apart
 }
 
 // written makes a temporary file of a text.
@@ -123,7 +167,7 @@ func written(text string) (path string, remove func(), err error) {
 	return f.Name(), remove, nil
 }
 
-// judge runs again what only lacked a role, and lets pass what may be.
+// judge runs again what only lacked a role or a search path, and lets pass what may be.
 func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 	var hard []string
 	var again []string
@@ -132,29 +176,20 @@ func (r *restore) judge(ctx context.Context, failures []restoreError) error {
 			r.lacks(m[1] + m[2])
 			continue
 		}
-		if noRole.MatchString(f.message) && f.command != "" {
+		if (noRole.MatchString(f.message) || lostPath(f.message, f.detail)) && f.command != "" {
 			again = append(again, f.command)
 			continue
 		}
-		code := ""
-		switch {
-		case noSetting.MatchString(f.message):
-			code = "42704"
-		case existingSchema.MatchString(f.message):
-			code = "42P06"
-		case strings.HasPrefix(f.message, "language "):
-			code = "42710"
-		}
-		if harmless(code, f.command) || r.ofMissing(f.message, f.command) || storedStats.MatchString(f.command) {
-			continue
-		}
-		if reason := tolerable(code, f.message, f.command); reason != "" {
-			r.skipped = appendNew(r.skipped, reason)
+		if reason, ok := r.forgiven(f.message, strings.TrimRight(f.command, "; \n")); ok {
+			if reason != "" {
+				r.skip(reason)
+			}
 			continue
 		}
 		if m := extension.FindStringSubmatch(f.command); m != nil && slices.Contains(r.missing, unquote(m[1])) {
 			continue // told before
 		}
+		code := ""
 		if denied.MatchString(f.message) {
 			code = "42501"
 		}

@@ -34,6 +34,15 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 		if err != nil {
 			return err
 		}
+		isCopy := !p.meta && copyIn.MatchString(p.text)
+		if !p.meta && l.passesBy(p.text) {
+			if isCopy {
+				if _, err := io.Copy(io.Discard, s.copyData()); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		switch {
 		case p.meta:
 			if err := l.meta(p); err != nil {
@@ -42,12 +51,10 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 			if enc, ok := strings.CutPrefix(p.text, "encoding "); ok {
 				err = l.run(ctx, "SET client_encoding = "+Literal(strings.Trim(enc, " ';")))
 			}
-		case copyIn.MatchString(p.text):
+		case isCopy:
 			err = l.copy(ctx, p.text, s.copyData())
 		default:
-			if conformingOff.MatchString(p.text) {
-				s.escapes = true
-			}
+			s.heed(p.text)
 			err = l.run(ctx, p.text)
 		}
 		if err != nil {
@@ -56,7 +63,18 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 	}
 }
 
-var conformingOff = regexp.MustCompile(`(?i)^SET\s+standard_conforming_strings\s*(=|TO)\s*'?(off|false|0)\b`)
+// passesBy: the statement is on another database of a dump of a whole cluster.
+// What is said of roles counts wherever it stands.
+func (l *loader) passesBy(sql string) bool {
+	wanted := l.r.src.Database
+	if wanted == "" || l.connected == wanted || isGlobal(sql) {
+		return false
+	}
+	if m := alterDatabase.FindStringSubmatch(sql); m != nil && unquote(m[1]) == wanted {
+		return false
+	}
+	return l.connected != "" || !setting.MatchString(sql)
+}
 
 // meta judges a psql command: pg_dump writes \restrict, \unrestrict (since
 // August 2025) and, with --create, \connect to the one database. Others run
@@ -67,10 +85,14 @@ func (l *loader) meta(p piece) error {
 	case "restrict", "unrestrict", "encoding":
 		return nil
 	case "connect", "c":
-		if l.connected != "" && l.connected != rest {
-			return fmt.Errorf("line %d: \\%s: it holds a second database; dump the one database with pg_dump --format=custom", p.line, oneLine(p.text, 60))
+		name := connected(rest)
+		if l.r.src.Database == "" && l.connected != "" && l.connected != name {
+			return fmt.Errorf("line %d: it holds a second database, %s beside %s; dump the one database with pg_dump --format=custom", p.line, name, l.connected)
 		}
-		l.connected = rest
+		l.connected = name
+		if l.r.src.Database == "" || name == l.r.src.Database {
+			l.r.called = name
+		}
 		return nil
 	}
 	return fmt.Errorf("line %d: \\%s is a command of psql that a dump does not hold; take the snapshot with pg_dump", p.line, oneLine(p.text, 60))
@@ -80,6 +102,52 @@ var (
 	clientEncoding = regexp.MustCompile(`(?im)^SET client_encoding = '([^']*)'`)
 	createDatabase = regexp.MustCompile(`(?im)^CREATE DATABASE .*$`)
 )
+
+var dbname = regexp.MustCompile(`dbname='((?:[^'\\]|\\.)*)'`)
+
+// connected is the database that \connect names, as pg_dump and pg_dumpall
+// write it.
+func connected(argument string) string {
+	argument = strings.TrimSpace(argument)
+	if m := dbname.FindStringSubmatch(argument); m != nil {
+		return strings.NewReplacer(`\'`, `'`, `\\`, `\`).Replace(m[1])
+	}
+	argument = strings.TrimPrefix(argument, "-reuse-previous=on ")
+	switch {
+	case strings.HasPrefix(argument, `"`):
+		return strings.ReplaceAll(strings.Trim(argument, `"`), `""`, `"`)
+	case strings.HasPrefix(argument, `'`):
+		return strings.ReplaceAll(strings.Trim(argument, `'`), `''`, `'`)
+	}
+	return argument
+}
+
+// clusterLocale finds how one database of a whole cluster's dump was made: that
+// can stand behind any number of others.
+func clusterLocale(in io.Reader, database string) (locale, error) {
+	s := newSplitter(bufio.NewReaderSize(in, 1<<20))
+	for {
+		p, err := s.next()
+		if err == io.EOF {
+			return locale{}, nil // postgres and template1 are there already
+		}
+		if err != nil {
+			return locale{}, err
+		}
+		if p.meta {
+			continue
+		}
+		if copyIn.MatchString(p.text) {
+			if _, err := io.Copy(io.Discard, s.copyData()); err != nil {
+				return locale{}, err
+			}
+		} else if m := makesDatabase.FindStringSubmatch(p.text); m != nil && unquote(m[1]) == database {
+			return localeOf(p.text), nil
+		}
+	}
+}
+
+var makesDatabase = regexp.MustCompile(`(?is)^CREATE\s+DATABASE\s+` + identPattern)
 
 func plainLocale(head []byte) locale {
 	if m := createDatabase.Find(head); m != nil {

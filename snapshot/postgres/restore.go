@@ -1,12 +1,10 @@
 package postgres
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -14,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot"
-	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
 )
 
 // RestoreOptions tune a restore. The zero value works.
@@ -24,6 +21,10 @@ type RestoreOptions struct {
 	// Progress is told of bytes done out of total, where total is of the
 	// snapshot's file or an estimate of the restored database. May be nil.
 	Progress func(done, total int64)
+	// Stage is told when a stage of the restore begins ("unpack", "rows",
+	// "indexes", "foreign keys", "statistics"), and returns what to call at its
+	// end. They come one after the other, and again. May be nil.
+	Stage func(name string) (end func())
 	// Roles are made beforehand besides those that the dump names.
 	Roles []string
 }
@@ -47,6 +48,8 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 	}
 	s.wanted = opt.Roles
 	r := &restore{s: s, src: src, name: name, own: own, opt: opt}
+	r.track.r = r
+	defer r.track.stage("")
 	m, err := r.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // whatever broke off because of it
@@ -59,18 +62,33 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 
 // restore is one restore on its way.
 type restore struct {
-	s       *Server
-	src     snapshot.Source
+	s *Server
+	// src is the snapshot, and while part is set, that alone.
+	src  snapshot.Source
+	part *part
+	// replica: rows come in without their tables' triggers and foreign keys.
+	replica bool
 	name    string // of the database on the server, and without its prefix
 	own     string
 	opt     RestoreOptions
 	skipped []string
 	// missing lists extensions that the server lacks and that were left out.
 	missing []string
-	// owners are the roles that owned what is restored.
-	owners []string
+	// locales lists those that the server lacks, and whose text sorts by bytes.
+	locales []string
+	// owners are the roles that owned what is restored, dbOwner the one that
+	// owned the database, called its name in production: "" where unknown.
+	owners          []string
+	dbOwner, called string
+	// roles that the dump names.
+	roles []string
+	// settings of roles wait until everything is there.
+	settings []roleSetting
 	// known says of roles whether the server has them, where it is another's.
 	known map[string]bool
+	// vacuumed are tables that nothing was written to since they were.
+	vacuumed map[uint32]bool
+	track    track
 }
 
 func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
@@ -80,14 +98,13 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 	if err := r.checkSpace(ctx); err != nil {
 		return m, err
 	}
-	a, l, err := r.contents()
+	parts, l, err := r.openParts(ctx)
 	if err != nil {
 		return m, err
 	}
-	roles := slices.Clone(r.opt.Roles)
-	if a != nil {
-		roles = append(roles, rolesIn(a, !r.s.guest())...)
-	}
+	defer closeParts(parts)
+	r.roles = rolesOf(parts, !r.s.guest())
+	roles := append(slices.Clone(r.opt.Roles), r.roles...)
 	if err := r.s.create(ctx, r.name, l, roles, &r.skipped); err != nil {
 		return m, fmt.Errorf("create database %s: %w", r.name, err)
 	}
@@ -99,18 +116,21 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 		}
 	}()
 	if err := r.privileged(ctx, func() error {
-		restore := r.plain
-		if a != nil {
-			restore = func(ctx context.Context) error { return r.custom(ctx, a) }
-		}
-		if err := restore(ctx); err != nil {
+		r.track.stage(stageRows)
+		stop := r.track.watch(ctx)
+		err := r.restoreParts(ctx, parts)
+		stop()
+		if err != nil {
 			return err
 		}
-		return r.formerOwners(ctx)
+		if err := r.formerOwners(ctx); err != nil {
+			return err
+		}
+		return r.applySettings(ctx)
 	}); err != nil {
 		return m, err
 	}
-	if err := r.s.vacuum(ctx, r.name); err != nil {
+	if err := r.lastVacuum(ctx); err != nil {
 		return m, fmt.Errorf("gather statistics: %w", err)
 	}
 	return r.manifest(ctx)
@@ -121,7 +141,7 @@ func (r *restore) run(ctx context.Context) (m snapshot.Manifest, err error) {
 // administrator may. On a server that others use it never is one.
 func (r *restore) privileged(ctx context.Context, f func() error) error {
 	if r.s.guest() { // what it is refused is left out, and told
-		if err := f(); err != nil || !r.s.super || r.s.num < 140000 {
+		if err := f(); err != nil || !r.s.super || r.s.has().publicOwner == "" {
 			return err
 		}
 		return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
@@ -152,6 +172,7 @@ func (r *restore) privileged(ctx context.Context, f func() error) error {
 // they must have been able to: a migration may hand over what it makes.
 func (r *restore) formerOwners(ctx context.Context) error {
 	return r.loading(ctx, func(l *loader) error {
+		l.unseen(ctx)
 		var there bool
 		err := l.c.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public')").Scan(&there)
 		if err != nil || !there {
@@ -173,10 +194,10 @@ func (r *restore) formerOwners(ctx context.Context) error {
 // all, and the schema that every database begins with.
 func (r *restore) adopt(ctx context.Context) error {
 	return r.s.on(ctx, r.name, func(c *pgx.Conn) error {
-		public := r.s.owner
-		if r.s.num >= 140000 {
-			public = "pg_database_owner"
+		if _, err := c.Exec(ctx, "SET session_replication_role = replica"); err != nil { // no event trigger of the dump fires
+			return err
 		}
+		public := cmp.Or(r.s.has().publicOwner, r.s.owner)
 		_, err := c.Exec(ctx, `DO $$ DECLARE x record; BEGIN
 			IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public') THEN
 				ALTER SCHEMA public OWNER TO `+public+`;
@@ -207,12 +228,12 @@ func (r *restore) checkVersion() error {
 		r.src.ServerVersion, r.s.version, dumped)
 }
 
-// Estimate says how many bytes a snapshot takes once restored, from its size
-// and how it is compressed: measured 5 for a compressed archive, 2 for plain
-// SQL, indexes included; real data lies within a factor of 2.
+// Estimate says how many bytes a snapshot takes once restored: measured twice
+// what its SQL and rows are in text, indexes included; real data lies within a
+// factor of 2.
 func Estimate(src snapshot.Source) int64 {
-	if src.Format == snapshot.FormatCustom || src.Compression != "" {
-		return 5 * src.Size
+	if src.Unpacked > 0 {
+		return 2 * src.Unpacked
 	}
 	return 2 * src.Size
 }
@@ -246,90 +267,10 @@ func size(n int64) string {
 	return fmt.Sprintf("%d GiB", (n+1<<30-1)>>30)
 }
 
-// contents reads what the dump says of itself before anything is made.
-func (r *restore) contents() (*archive.Archive, locale, error) {
-	f, err := r.src.Reader()
-	if err != nil {
-		return nil, locale{}, err
-	}
-	defer f.Close()
-	br := bufio.NewReaderSize(f, 256<<10)
-	if r.src.Format == snapshot.FormatCustom {
-		a, err := archive.Read(br)
-		if err != nil {
-			return nil, locale{}, err
-		}
-		for _, e := range a.Entries {
-			if e.Desc == "DATABASE" {
-				return a, localeOf(e.Defn), nil
-			}
-		}
-		return a, locale{}, nil
-	}
-	head, err := br.Peek(256 << 10)
-	if err != nil && err != io.EOF {
-		return nil, locale{}, err
-	}
-	return nil, plainLocale(head), foreignEngine(head)
-}
-
-// custom restores an archive: by pg_restore where there is one that can read
-// it, else over the wire.
-func (r *restore) custom(ctx context.Context, a *archive.Archive) error {
-	if err := r.extensions(ctx, a); err != nil {
-		return err
-	}
-	err := r.pgRestore(ctx, a)
-	var unable *cannotRead
-	if errors.Is(err, snapshot.ErrNoTool) || errors.As(err, &unable) {
-		err = r.overWire(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	return r.loading(ctx, func(l *loader) error {
-		for _, e := range a.Entries {
-			switch {
-			case e.Own == "", !r.hasRole(ctx, l.c, e.Own):
-			case e.Desc == "SCHEMA":
-				if err := l.exec(ctx, "GRANT ALL ON SCHEMA "+ident(e.Tag)+" TO "+ident(e.Own)); err != nil {
-					return err
-				}
-			case e.Desc != "DATABASE":
-				r.owners = appendNew(r.owners, e.Own)
-			}
-		}
-		return nil
-	})
-}
-
-// unpacked gives the archive as a file that can be sought in: parallel jobs
-// need that.
-func (r *restore) unpacked(ctx context.Context) (path string, remove func(), err error) {
-	if r.src.Compression == "" {
-		return r.src.Path, func() {}, nil
-	}
-	in, err := r.src.Reader()
-	if err != nil {
-		return "", nil, err
-	}
-	defer in.Close()
-	out, err := os.CreateTemp("", "migration-gate-*.dump")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.Remove(out.Name()) }
-	_, err = io.Copy(out, &ctxReader{ctx, in})
-	if err = errors.Join(err, out.Close()); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("unpack to %s: %w", out.Name(), err)
-	}
-	return out.Name(), remove, nil
-}
-
 // manifest counts what is there now. A dump without anything in it is no
 // snapshot.
 func (r *restore) manifest(ctx context.Context) (m snapshot.Manifest, err error) {
+	r.tellFlavour()
 	m.Skipped = r.skipped
 	var objects int64
 	err = r.s.on(ctx, r.name, func(c *pgx.Conn) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,6 +57,8 @@ func (d *Database) Schema(ctx context.Context) (snapshot.Schema, error) {
 	return schema, nil
 }
 
+var collationName = regexp.MustCompile(`([\w.]+|nullif\([^)]*\))::regcollation`)
+
 // expand replaces what the queries have in common, and what differs by version.
 func (s *Server) expand(sql string) string {
 	pairs := []string{
@@ -76,23 +79,33 @@ func (s *Server) expand(sql string) string {
 	} else { // the view shows to others what is theirs
 		pairs = append(pairs, "{mappings}", "(SELECT umid AS oid, umuser, srvid AS umserver, umoptions FROM pg_user_mappings)")
 	}
-	if s.major() >= 14 {
+	if s.has().compression {
 		pairs = append(pairs, "{compression}", `CASE a.attcompression WHEN 'p' THEN 'COMPRESSION pglz' WHEN 'l' THEN 'COMPRESSION lz4' END`)
 	} else {
 		pairs = append(pairs, "{compression}", `NULL`)
 	}
-	if s.major() >= 15 {
+	if s.has().published {
 		pairs = append(pairs, "{published}", `'WHERE ' || pg_get_expr(r.prqual, r.prrelid),
 			(SELECT '(' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) || ')' FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))`)
 	} else {
 		pairs = append(pairs, "{published}", `NULL`)
 	}
-	if s.major() >= 18 {
+	if s.has().notNull {
 		pairs = append(pairs, "{not null}", `CASE WHEN a.attnotnull THEN 'NOT NULL' || CASE WHEN EXISTS (SELECT FROM pg_constraint nn
 			WHERE nn.conrelid = a.attrelid AND nn.contype = 'n' AND nn.conkey[1] = a.attnum AND NOT nn.convalidated) THEN ' NOT VALID' ELSE '' END END`,
 			"{generated}", `CASE a.attgenerated WHEN 's' THEN ' STORED' WHEN 'v' THEN ' VIRTUAL' END`)
 	} else {
 		pairs = append(pairs, "{not null}", `CASE WHEN a.attnotnull THEN 'NOT NULL' END`, "{generated}", `' STORED'`)
 	}
-	return strings.NewReplacer(pairs...).Replace(sql)
+	if s.has().statisticsTarget {
+		pairs = append(pairs, "{statistics target}", "st.stxstattarget")
+	} else {
+		pairs = append(pairs, "{statistics target}", "NULL::int")
+	}
+	sql = strings.NewReplacer(pairs...).Replace(sql)
+	if !s.has().collationNames {
+		sql = collationName.ReplaceAllString(sql, `(SELECT CASE nspname WHEN 'pg_catalog' THEN '' ELSE quote_ident(nspname) || '.' END || quote_ident(collname)
+			FROM pg_collation cn JOIN pg_namespace nn ON nn.oid = cn.collnamespace WHERE cn.oid = $1)`)
+	}
+	return sql
 }

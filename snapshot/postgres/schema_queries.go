@@ -145,7 +145,7 @@ WHERE r.rulename <> '_RETURN' AND {user n} AND {own c}`},
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {user n} AND {own c}`},
 
 	{"statistics", 0, `SELECT 'statistics', n.nspname || '.' || st.stxname, st.stxrelid::regclass::text,
-	concat_ws(' ', pg_get_statisticsobjdef(st.oid), 'STATISTICS ' || nullif(coalesce(st.stxstattarget, -1), -1), 'OWNER ' || pg_get_userbyid(st.stxowner)),
+	concat_ws(' ', pg_get_statisticsobjdef(st.oid), 'STATISTICS ' || nullif(coalesce({statistics target}, -1), -1), 'OWNER ' || pg_get_userbyid(st.stxowner)),
 	st.oid::text
 FROM pg_statistic_ext st JOIN pg_namespace n ON n.oid = st.stxnamespace WHERE {user n} AND {own st}`},
 

@@ -28,9 +28,6 @@ const Owner = "migration_gate_owner"
 // ApplicationName of every session of this tool begins with it.
 const ApplicationName = "migration-gate"
 
-// Oldest major that the catalogue queries are written for.
-const Oldest = 13
-
 // Server is an ephemeral PostgreSQL server, seen as its administrator. Each
 // call connects on its own and leaves no connection behind, for a session on a
 // database keeps it from being cloned.
@@ -116,8 +113,14 @@ func (s *Server) Drop(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		_, err = c.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name)+" WITH (FORCE)")
-		return err
+		if s.has().dropForce {
+			_, err = c.Exec(ctx, "DROP DATABASE IF EXISTS "+ident(name)+" WITH (FORCE)")
+			return err
+		}
+		if _, err := c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name); err != nil {
+			return err
+		}
+		return retryBusy(ctx, c, "DROP DATABASE IF EXISTS "+ident(name), name)
 	})
 	if err != nil {
 		return fmt.Errorf("drop database %s: %w", name, err)
@@ -159,7 +162,7 @@ func (s *Server) as(ctx context.Context, dsn string, super bool, params map[stri
 	for k, v := range params {
 		cfg.RuntimeParams[k] = v
 	}
-	if s.num >= 170000 && super {
+	if super && s.has().eventTriggersOff {
 		cfg.RuntimeParams["event_triggers"] = "off" // ON login
 	}
 	c, err := pgx.ConnectConfig(ctx, cfg)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -46,7 +47,8 @@ func (s *splitter) next() (piece, error) {
 		depth  int
 		word   []byte // the word just read
 		words  []string
-		body   int // depth of BEGIN ATOMIC and CASE
+		last   string // the word before this one, "" where anything else stands between
+		body   int    // depth of BEGIN ATOMIC and CASE
 		atomic bool
 	)
 	endWord := func() {
@@ -58,11 +60,13 @@ func (s *splitter) next() (piece, error) {
 		if len(words) < 6 {
 			words = append(words, w)
 		}
+		before := last
+		last = w
 		if !createsRoutine(words) {
 			return
 		}
 		switch {
-		case w == "ATOMIC" && !atomic:
+		case w == "ATOMIC" && before == "BEGIN" && depth == 0 && !atomic: // it may be a parameter's name, too
 			atomic, body = true, 1
 		case atomic && w == "CASE":
 			body++
@@ -119,6 +123,9 @@ func (s *splitter) next() (piece, error) {
 		}
 		endWord()
 		comment := false
+		if !(c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '-' && s.peek() == '-' || c == '/' && s.peek() == '*') {
+			last = ""
+		}
 		switch c {
 		case '\n':
 			s.line++
@@ -167,6 +174,21 @@ func (s *splitter) next() (piece, error) {
 		}
 		if p.line == 0 && b.Len() > 0 {
 			p.line = start
+		}
+	}
+}
+
+// conforming is a statement that sets how backslashes in plain quotes are read.
+var conforming = regexp.MustCompile(`(?i)^SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(\w+)`)
+
+// heed keeps what a statement that runs means for those behind it.
+func (s *splitter) heed(sql string) {
+	if m := conforming.FindStringSubmatch(sql); m != nil {
+		switch strings.ToLower(m[1]) {
+		case "off", "false", "no", "0":
+			s.escapes = true
+		default:
+			s.escapes = false
 		}
 	}
 }

@@ -28,6 +28,8 @@ func TestSplit(t *testing.T) {
 		{"a rule", "CREATE RULE r AS ON DELETE TO t DO (SELECT 1; SELECT 2);SELECT 3;", []string{"1 CREATE RULE r AS ON DELETE TO t DO (SELECT 1; SELECT 2)", "1 SELECT 3"}},
 		{"a body in SQL", "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END;SELECT 3;",
 			[]string{"1 CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END", "1 SELECT 3"}},
+		{"a parameter of that name", "CREATE FUNCTION f(atomic int) RETURNS int LANGUAGE sql AS 'x';SELECT 2;", []string{"1 CREATE FUNCTION f(atomic int) RETURNS int LANGUAGE sql AS 'x'", "1 SELECT 2"}},
+		{"a body behind a comment", "CREATE FUNCTION f() BEGIN /* ; */ ATOMIC SELECT 1; END;SELECT 2;", []string{"1 CREATE FUNCTION f() BEGIN   ATOMIC SELECT 1; END", "1 SELECT 2"}},
 		{"a transaction", "BEGIN; SELECT 1; END;", []string{"1 BEGIN", "1 SELECT 1", "1 END"}},
 		{"psql", "\\restrict abc\nSELECT 1;\n\\connect db\nSELECT 2;", []string{"1 \\restrict abc", "2 SELECT 1", "3 \\connect db", "4 SELECT 2"}},
 		{"carriage returns and a byte order mark", "\xef\xbb\xbfSELECT 1;\r\nSELECT 2;\r\n", []string{"1 SELECT 1", "2 SELECT 2"}},

@@ -2,16 +2,12 @@ package postgres
 
 import (
 	"bufio"
-	"compress/zlib"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
 )
@@ -19,19 +15,22 @@ import (
 // overWire restores an archive without pg_restore, in the order it would: one
 // connection, no parallel jobs. For servers that come without client programs,
 // and for archives newer than the program there is.
-func (r *restore) overWire(ctx context.Context) error {
-	in, err := r.counted(ctx)
+func (r *restore) overWire(ctx context.Context, p *part) error {
+	a, walk, done, err := r.blocks(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	a, err := archive.Read(bufio.NewReaderSize(in, 1<<20))
-	if err != nil {
-		return err
-	}
+	defer done()
 	w := newWire(a)
 	return r.loading(ctx, func(l *loader) error {
 		w.l = l
+		// What pg_restore sets for itself: bodies of functions may name what comes
+		// later, or is not there.
+		for _, set := range []string{"check_function_bodies = false", "xmloption = content", "client_min_messages = warning", "row_security = off"} {
+			if err := l.exec(ctx, "SET "+set); err != nil {
+				return err
+			}
+		}
 		// pg_restore's passes: everything in the order of the contents, the
 		// data where the first of it stands; then privileges; then what must
 		// not run before them.
@@ -45,7 +44,7 @@ func (r *restore) overWire(ctx context.Context) error {
 		if err := w.pass(ctx, a.Entries, isObjects); err != nil { // 17 lists them among the data
 			return err
 		}
-		if err := a.Walk(func(b archive.Block) error { return w.data(ctx, b) }); err != nil {
+		if err := walk(func(b archive.Block) error { return w.data(ctx, b) }); err != nil {
 			return err
 		}
 		if err := w.pass(ctx, a.Entries[data:], isPlain); err != nil {
@@ -56,6 +55,28 @@ func (r *restore) overWire(ctx context.Context) error {
 		}
 		return w.pass(ctx, a.Entries, isLate)
 	})
+}
+
+// blocks gives an archive with a walk over its data that reports progress.
+func (r *restore) blocks(ctx context.Context, p *part) (a *archive.Archive, walk func(func(archive.Block) error) error, done func(), err error) {
+	if p.dir != "" {
+		f := &files{dir: p.dir}
+		c := &counter{total: f.size(), report: r.opt.Progress}
+		f.wrap = func(in io.Reader) io.Reader {
+			c.r = &ctxReader{ctx, in}
+			return c
+		}
+		return p.a, func(visit func(archive.Block) error) error { return p.a.WalkFiles(f, visit) }, func() {}, nil
+	}
+	in, err := r.counted(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if a, err = archive.Read(bufio.NewReaderSize(in, 1<<20)); err != nil {
+		in.Close()
+		return nil, nil, nil, err
+	}
+	return a, a.Walk, func() { in.Close() }, nil
 }
 
 type wire struct {
@@ -158,11 +179,8 @@ func (w *wire) data(ctx context.Context, b archive.Block) error {
 	if e == nil {
 		return fmt.Errorf("a block of data belongs to entry %d, which the table of contents does not have", b.ID)
 	}
-	in, done, err := w.decompress(b.Data)
-	if err != nil {
-		return w.on(e, err)
-	}
-	defer done()
+	in := b.Data
+	var err error
 	switch {
 	case b.Object != 0:
 		err = w.l.largeObject(ctx, b.Object, in)
@@ -177,30 +195,6 @@ func (w *wire) data(ctx context.Context, b archive.Block) error {
 		return w.on(e, err)
 	}
 	return nil
-}
-
-func (w *wire) decompress(r io.Reader) (io.Reader, func(), error) {
-	switch w.a.Compression {
-	case "none":
-		return r, func() {}, nil
-	case "gzip":
-		z, err := zlib.NewReader(r)
-		if errors.Is(err, io.EOF) { // an empty block has no stream at all
-			return strings.NewReader(""), func() {}, nil
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		return z, func() { z.Close() }, nil
-	case "zstd":
-		z, err := zstd.NewReader(r)
-		if err != nil {
-			return nil, nil, err
-		}
-		return z, z.Close, nil
-	}
-	return nil, nil, fmt.Errorf("its data is compressed with %s, which needs a matching pg_restore; install the client programs of PostgreSQL %s, or dump with --compress=gzip",
-		w.a.Compression, w.a.DumpVersion)
 }
 
 // largeObject writes one in pieces.

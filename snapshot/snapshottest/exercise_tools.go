@@ -87,6 +87,25 @@ func runTools(t *testing.T, target *snapshot.Target, tool tool) {
 	if _, err := os.Stat(file); err != nil {
 		t.Errorf("the original: %v", err)
 	}
+	// And so a directory with its files, as some dumps are.
+	folder, remove, err := target.Tools.Share(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := folder + "/" + filepath.Base(file)
+	if out, errs, err := run(t.Context(), "", tool.file(inside)...); out != "shared" || err != nil {
+		t.Errorf(tool.name+" of a file in a shared directory: %q, %q, %v", out, errs, err)
+	}
+	remove()
+	remove()
+	if folder != dir {
+		if out, _, err := run(t.Context(), "", tool.file(inside)...); err == nil {
+			t.Errorf("the shared directory is still there after it was taken away: %q", out)
+		}
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("the original: %v", err)
+	}
 	if _, _, err := target.Tools.Share(t.Context(), file+".missing"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("sharing a missing file: %v", err)
 	}

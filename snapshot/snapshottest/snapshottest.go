@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -143,7 +144,7 @@ func start(logf func(string, ...any), major string, settings map[string]string) 
 // first.
 func Provisioners() []snapshot.Provisioner {
 	cache, _ := os.UserCacheDir() // "" is as good as an error here
-	opt := local.Options{Path: os.Getenv("PATH")}
+	opt := local.Options{Path: os.Getenv("PATH"), Templates: filepath.Join(local.CacheDir(cache), "initialised")}
 	return []snapshot.Provisioner{
 		local.New(opt),
 		local.NewEmbedded(local.EmbeddedOptions{Options: opt, Cache: local.CacheDir(cache), URL: os.Getenv("MG_TEST_MAVEN_URL")}),

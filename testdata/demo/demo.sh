@@ -4,6 +4,8 @@
 # it. "dangerous" must fail, and its safe rewrite must pass.
 #
 #   ENGINE=postgres       or mysql
+#   LAYOUT=golang-migrate or goose, dbmate, flyway, sql-migrate, plain: the same
+#                         migrations as that tool's files (PostgreSQL)
 #   DEMO_ORDERS=1000000   rows in orders
 #   DEMO_KEEP=1           keep the repository and the snapshot, to play with
 #   DEMO_INTO=DIR         only make the two there, and gate nothing
@@ -15,11 +17,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 orders=${DEMO_ORDERS:-1000000}
 engine=${ENGINE:-postgres}
+layout=${LAYOUT:-golang-migrate}
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [ -t 1 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n%s\n' "$*"; }
 die() { printf 'demo: %s\n' "$*" >&2; exit 2; }
 [ -f "$here/$engine.sh" ] || die "ENGINE=$engine is none of postgres, mysql"
+[ "$engine" = postgres ] || [ "$layout" = golang-migrate ] || die "LAYOUT=$layout is for ENGINE=postgres"
+. "$here/layout.sh"
 
 # 0711: the server's account goes through it, and reads only what is its own.
 if [ -n "${DEMO_INTO:-}" ]; then
@@ -60,11 +65,11 @@ unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 mkdir -p "$shop/migrations"
 git init -q
 git symbolic-ref HEAD refs/heads/main
-cp "$here/$engine"/main/*.sql "$shop/migrations"
+layout_files "$layout" "$here/$engine/main" "$shop/migrations"
 git add -A && git commit -q -m 'Orders, their lines and payments'
 for branch in dangerous safe; do
   git checkout -q -b "$branch" main
-  cp "$here/$engine/$branch"/*.sql "$shop/migrations"
+  layout_files "$layout" "$here/$engine/$branch" "$shop/migrations"
   git add -A && git commit -q -m 'Wider totals, a channel, payments that reference orders'
 done
 
@@ -96,4 +101,5 @@ case $engine in
       lock-budget table-rewrite online-ddl-not-explicit unsafe-down
     gate safe 0 'Its safe rewrite: expand, ALGORITHM and LOCK said out loud, batches, and downs that destroy nothing' ;;
 esac
+[ -z "${MG_SUPPORT:-}" ] || [ "$engine" != postgres ] || printf 'layouts\t%s\tdemo: red and green\n' "$layout" >>"$MG_SUPPORT"
 say "The dangerous change was stopped, and its safe rewrite passed ($SECONDS s in all)."

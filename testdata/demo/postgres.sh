@@ -56,12 +56,20 @@ else
   echo 'skipped: pg_dump (to have it: sudo apt-get install postgresql, brew install postgresql, …)'
 fi
 
+# data is the rows, and the ledger as the layout's tool keeps it in production.
+data() {
+  cat "$here/postgres/orders.sql"
+  printf '\nSET ROLE shop;\n'
+  layout_ledger "$layout"
+  printf 'RESET ROLE;\n\nANALYZE;\n'
+}
+
 snapshot=orders.dump
 if declare -F as >/dev/null; then
   as psql -qX -c 'CREATE ROLE shop' -c 'CREATE DATABASE shop OWNER shop'
   db=shop
   for f in "$here"/postgres/main/*.up.sql; do as psql -qX -v ON_ERROR_STOP=1 -c 'SET ROLE shop' -f - <"$f"; done
-  as psql -qX -v ON_ERROR_STOP=1 -v orders="$orders" -f - <"$here/postgres/orders.sql" >/dev/null
+  data | as psql -qX -v ON_ERROR_STOP=1 -v orders="$orders" -f - >/dev/null
   as psql -qXAt -c "SELECT format('%-12s %s rows, %s', relname, reltuples::bigint, pg_size_pretty(pg_total_relation_size(oid)))
     FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 10 ORDER BY reltuples DESC"
   as pg_dump -Fc -Z1 >"$work/$snapshot"
@@ -70,5 +78,5 @@ if declare -F as >/dev/null; then
   rm -rf "$work/server"
 else # whoever restores it makes the rows, and owns them
   snapshot=orders.sql
-  cat "$here"/postgres/main/*.up.sql - >"$work/$snapshot" < <(sed -e "s/:orders\\b/$orders/g" -e '/^SET ROLE/d; /^RESET ROLE/d' "$here/postgres/orders.sql")
+  cat "$here"/postgres/main/*.up.sql - >"$work/$snapshot" < <(data | sed -e "s/:orders\\b/$orders/g" -e '/^SET ROLE/d; /^RESET ROLE/d')
 fi

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -119,6 +120,9 @@ func (s *Session) Start(ctx context.Context, script *migration.Script) error {
 			return fmt.Errorf("leave the transaction of the last script: %w", err)
 		}
 	}
+	if err := s.restore(ctx, script); err != nil {
+		return err
+	}
 	if !script.Wrapped {
 		return nil
 	}
@@ -133,13 +137,34 @@ func (s *Session) Start(ctx context.Context, script *migration.Script) error {
 	return nil
 }
 
+// restore puts role and search path back where the tool does.
+func (s *Session) restore(ctx context.Context, script *migration.Script) error {
+	if !script.Restored {
+		return nil
+	}
+	sql := "RESET ROLE; RESET search_path"
+	if script.Schema != "" { // as Flyway does, where there is such a schema
+		sql += "; SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(nspname) || ',' || pg_catalog.current_setting('search_path'), false)" +
+			" FROM pg_catalog.pg_namespace WHERE nspname = " + literal(script.Schema)
+	}
+	if err := s.tell(ctx, sql); err != nil {
+		return fmt.Errorf("put role and search path back, as the tool does: %w", err)
+	}
+	return nil
+}
+
+// literal quotes a text for the server, whatever its standard_conforming_strings.
+func literal(text string) string {
+	return "E'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
+}
+
 // Exec runs statement n of the script.
 func (s *Session) Exec(ctx context.Context, n int) (observe.Result, error) {
 	st := &s.script.Statements[n]
 	first := s.at < 0 || s.script.Statements[s.at].Batch != st.Batch
 	s.at = n
 	s.facts.begin(st)
-	if s.script.Wrapped && !s.begun {
+	if s.script.Wrapped && (!s.begun || s.script.Reopens && !s.open()) {
 		s.begun = true
 		if err := s.beginBlock(ctx, explicit); err != nil {
 			return observe.Result{}, err

@@ -1,10 +1,11 @@
-// Package archive reads the custom format of pg_dump: header, table of
-// contents, and the blocks of data behind it.
+// Package archive reads the archives of pg_dump: header, table of contents, and
+// the data, which the custom format has behind them and the directory and tar
+// formats have in files of their own.
 //
-// It knows the file format and nothing of servers; what an entry's SQL means
-// is for its callers. The format is that of pg_backup_archiver.c and
-// pg_backup_custom.c, archive versions 1.10 (PostgreSQL 8.3) to 1.16
-// (PostgreSQL 18).
+// It knows the file formats and nothing of servers; what an entry's SQL means
+// is for its callers. The formats are those of pg_backup_archiver.c,
+// pg_backup_custom.c, pg_backup_directory.c and pg_backup_tar.c, archive
+// versions 1.10 (PostgreSQL 8.3) to 1.16 (PostgreSQL 18).
 package archive
 
 import (
@@ -18,7 +19,8 @@ import (
 // Magic opens every archive.
 const Magic = "PGDMP"
 
-// Formats as the header numbers them.
+// Formats as the header numbers them. The toc.dat of a directory calls itself
+// one of a tar archive, which it is once packed.
 const (
 	Custom    = 1
 	Tar       = 3
@@ -56,6 +58,8 @@ type Entry struct {
 	Namespace, Tablespace, AccessMethod, Own string
 	Deps                                     []string
 	HasData                                  bool
+	// File holds the data in directory and tar formats, "" for none.
+	File string
 }
 
 // Archive is an opened archive, positioned before its first block of data.
@@ -76,15 +80,15 @@ func Read(br *bufio.Reader) (*Archive, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if a.Format != Custom {
-		return a, nil // the contents of other formats are laid out differently
+	if a.Format != Custom && a.Format != Directory && a.Format != Tar {
+		return nil, fmt.Errorf("archive of kind %d, known are the custom, directory and tar formats", a.Format)
 	}
 	n := r.int()
 	if r.err == nil && (n < 0 || n > 50_000_000) {
 		return nil, fmt.Errorf("%d entries in the table of contents: not a dump, or damaged", n)
 	}
 	for i := 0; i < n && r.err == nil; i++ {
-		a.Entries = append(a.Entries, r.entry(a.Version))
+		a.Entries = append(a.Entries, r.entry(&a.Header))
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("read table of contents: %w", r.err)
@@ -133,7 +137,8 @@ func firstWord(s string) string {
 	return w
 }
 
-func (r *reader) entry(v Version) Entry {
+func (r *reader) entry(h *Header) Entry {
+	v := h.Version
 	e := Entry{ID: r.int()}
 	r.int()    // had a dumper: says less than the data's state below
 	r.string() // OID of the catalogue
@@ -161,157 +166,17 @@ func (r *reader) entry(v Version) Entry {
 		}
 		e.Deps = append(e.Deps, s)
 	}
+	if h.Format != Custom {
+		e.File = r.string()
+		e.HasData = e.File != ""
+		return e
+	}
 	const noData = 3
 	e.HasData = r.byte() != noData
 	for range r.offSize {
 		r.byte()
 	}
 	return e
-}
-
-// Block is one entry's data. Object is the large object's OID, 0 for tables.
-type Block struct {
-	ID     int
-	Object uint32
-	Data   io.Reader // as stored: compressed where the header says so
-}
-
-// Walk visits the blocks of data in the order of the file. A nil visit only
-// proves that all of them are there, to the end.
-func (a *Archive) Walk(visit func(Block) error) error {
-	if visit == nil {
-		visit = func(Block) error { return nil }
-	}
-	want, got := 0, 0
-	for _, e := range a.Entries {
-		if e.HasData {
-			want++
-		}
-	}
-	r := a.r
-	for {
-		kind, err := r.br.ReadByte()
-		if err == io.EOF {
-			if got < want {
-				return fmt.Errorf("%d of %d blocks of data: %w", got, want, ErrTruncated)
-			}
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if kind == 0 && got >= want {
-			return a.again()
-		}
-		b := Block{ID: r.int()}
-		const data, objects = 1, 3
-		switch {
-		case r.err != nil:
-			return r.err
-		case kind == data:
-			if err := r.block(b, visit); err != nil {
-				return err
-			}
-		case kind == objects:
-			for b.Object = uint32(r.int()); b.Object != 0; b.Object = uint32(r.int()) {
-				if err := r.block(b, visit); err != nil {
-					return err
-				}
-			}
-			if r.err != nil {
-				return r.err
-			}
-		default:
-			return fmt.Errorf("block of kind %d after %d blocks: the dump is damaged", kind, got)
-		}
-		got++
-	}
-}
-
-// again reads a second table of contents. pg_dump goes back to the first one to
-// note where each block begins, but from 17 on, with a file as its standard
-// output, what it writes there ends up behind the data (measured, 17.12).
-func (a *Archive) again() error {
-	r, n := a.r, 0
-	for i := range r.intSize { // the sign is read already
-		n |= int(r.byte()) << (8 * i)
-	}
-	if r.err == nil && n != len(a.Entries) {
-		return fmt.Errorf("%d entries in the table of contents behind the data, and %d in the first one: the dump is damaged", n, len(a.Entries))
-	}
-	for i := 0; i < n && r.err == nil; i++ {
-		r.entry(a.Version)
-	}
-	if r.err != nil {
-		return fmt.Errorf("read table of contents behind the data: %w", r.err)
-	}
-	if _, err := r.br.ReadByte(); err != io.EOF {
-		return errors.Join(errors.New("there is more behind the end: the dump is damaged"), err)
-	}
-	return nil
-}
-
-// block hands one run of chunks to visit and reads whatever it left.
-func (r *reader) block(b Block, visit func(Block) error) error {
-	c := &chunks{r: r}
-	b.Data = c
-	if err := visit(b); err != nil {
-		return err
-	}
-	for !c.done && r.err == nil {
-		if err := c.skip(); err != nil {
-			return err
-		}
-	}
-	return r.err
-}
-
-// chunks joins length-prefixed pieces into one stream; a length of 0 ends it.
-type chunks struct {
-	r    *reader
-	left int
-	done bool
-}
-
-func (c *chunks) next() error {
-	if c.left > 0 || c.done {
-		return nil
-	}
-	c.left = c.r.int()
-	if c.r.err == nil && c.left < 0 {
-		c.r.err = errors.New("negative length of a piece of data: the dump is damaged")
-	}
-	c.done = c.left == 0
-	return c.r.err
-}
-
-func (c *chunks) Read(p []byte) (int, error) {
-	if err := c.next(); err != nil {
-		return 0, err
-	}
-	if c.done {
-		return 0, io.EOF
-	}
-	n, err := c.r.br.Read(p[:min(len(p), c.left)])
-	c.left -= n
-	if err == io.EOF {
-		err = ErrTruncated
-		c.r.err = err
-	}
-	return n, err
-}
-
-func (c *chunks) skip() error {
-	if err := c.next(); err != nil || c.done {
-		return err
-	}
-	n, err := c.r.br.Discard(c.left)
-	c.left -= n
-	if err == io.EOF {
-		c.r.err = ErrTruncated
-		return ErrTruncated
-	}
-	return err
 }
 
 // reader keeps the first error, so that a run of fields reads as a list.

@@ -39,11 +39,3 @@ SELECT i, 499 + (i::bigint * 16807) % 250000,
 FROM generate_series(1, :orders) i;
 
 RESET session_replication_role;
-
--- golang-migrate's ledger, as production has it.
-SET ROLE shop;
-CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
-INSERT INTO schema_migrations VALUES (5, false);
-RESET ROLE;
-
-ANALYZE;
