@@ -120,6 +120,15 @@ func roundFloats(v reflect.Value) {
 	}
 }
 
+// clonePhases copies phases with their parts, for rounding writes to them.
+func clonePhases(phases []gate.Phase) []gate.Phase {
+	out := append([]gate.Phase{}, phases...)
+	for i := range out {
+		out[i].Parts = slices.Clone(out[i].Parts)
+	}
+	return out
+}
+
 func round1(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return v
