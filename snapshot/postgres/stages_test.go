@@ -59,9 +59,10 @@ func TestForeignKeysAreValidatedLast(t *testing.T) {
 			if got := mustQuery(t, restored, keys); len(want) != 3 || !equalRows(got, want) {
 				t.Errorf("keys %v, dumped %v", got, want)
 			}
-			// Nothing was heard, and nothing is left to vacuum.
+			// Nothing was heard, and no table is left to vacuum. (pg_statistic may be: a
+			// table's statistics can be gathered beside its vacuum.)
 			got := mustQuery(t, restored, `SELECT (SELECT n FROM counted), (SELECT count(*) FROM heard), (SELECT count(*) FROM pg_event_trigger WHERE evtname = 'listens'),
-				(SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind IN ('r', 'm') AND relallvisible <> relpages)`)[0]
+				(SELECT string_agg(relname, ' ') FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm') AND relallvisible <> relpages)`)[0]
 			if triggers := map[bool]string{true: "1", false: "0"}[more != ""]; got[0] != "4000" || got[1] != "0" || got[2] != triggers || got[3] != "" {
 				t.Errorf("counted %s, heard %s, event triggers %s, not all visible: %q", got[0], got[1], got[2], got[3])
 			}
