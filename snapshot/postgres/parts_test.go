@@ -68,26 +68,26 @@ func TestSnapshotsOfSeveralFiles(t *testing.T) {
 		spec, data, globals string
 		roles               []string
 		skipped             string
-		row, column         string
+		table, row, column  string
 		withoutPgRestoreToo bool
 	}{
-		{name: "schema and rows, custom", spec: schema, data: data, roles: []string{"schema", "data"}, row: "schema and rows by --snapshot-data", column: "custom", withoutPgRestoreToo: true},
-		{name: "schema and rows, plain", spec: plainSchema, data: plainData, roles: []string{"schema", "data"}, row: "schema and rows by --snapshot-data", column: "plain"},
-		{name: "schema as SQL, rows in a directory", spec: plainSchema, data: of("--format=directory", "--data-only"), roles: []string{"schema", "data"}, row: "schema and rows by --snapshot-data", column: "directory", withoutPgRestoreToo: true},
-		{name: "rows as INSERTs, tar", spec: of("--format=tar", "--schema-only"), data: of("--format=tar", "--data-only", "--inserts"), roles: []string{"schema", "data"}, row: "schema and rows by --snapshot-data", column: "tar"},
-		{name: "roles beside a dump", spec: of("--format=custom"), globals: globals, roles: []string{"globals", "whole"}, row: "roles by --globals", column: "plain"},
-		{name: "a directory", spec: base, roles: []string{"globals", "schema", "data"}, skipped: "README.md", row: "directory of several files", column: "none", withoutPgRestoreToo: true},
-		{name: "a packed directory", spec: compressed(t, tarred(t, base), "xz", "-c"), roles: []string{"globals", "schema", "data"}, skipped: "base/README.md", row: "directory of several files", column: "xz"},
+		{name: "schema and rows, custom", spec: schema, data: data, roles: []string{"schema", "data"}, table: "several", row: "schema and rows by --snapshot-data", column: "custom", withoutPgRestoreToo: true},
+		{name: "schema and rows, plain", spec: plainSchema, data: plainData, roles: []string{"schema", "data"}, table: "several", row: "schema and rows by --snapshot-data", column: "plain"},
+		{name: "schema as SQL, rows in a directory", spec: plainSchema, data: of("--format=directory", "--data-only"), roles: []string{"schema", "data"}, table: "several", row: "schema and rows by --snapshot-data", column: "directory", withoutPgRestoreToo: true},
+		{name: "rows as INSERTs, tar", spec: of("--format=tar", "--schema-only"), data: of("--format=tar", "--data-only", "--inserts"), roles: []string{"schema", "data"}, table: "several", row: "schema and rows by --snapshot-data", column: "tar"},
+		{name: "roles beside a dump", spec: of("--format=custom"), globals: globals, roles: []string{"globals", "whole"}, table: "several", row: "roles by --globals", column: "plain"},
+		{name: "a directory", spec: base, roles: []string{"globals", "schema", "data"}, skipped: "README.md", table: "formats", row: "directory of several files", column: "none", withoutPgRestoreToo: true},
+		{name: "a packed directory", spec: compressed(t, tarred(t, base), "xz", "-c"), roles: []string{"globals", "schema", "data"}, skipped: "base/README.md", table: "formats", row: "directory of several files", column: "xz"},
 		{name: "sections, by names that order them wrongly", spec: folder(t, map[string]string{
 			"data.dump": of("--format=custom", "--section=data"), "post-data.sql": of("--format=plain", "--section=post-data"), "pre-data.sql": of("--format=plain", "--section=pre-data"),
-		}), roles: []string{"schema", "data", "post-data"}, row: "directory of several files", column: "none"},
-		{name: "a folder within", spec: folder(t, map[string]string{"globals.sql": globals, "shop": of("--format=directory")}), roles: []string{"globals", "whole"}, row: "directory of several files", column: "none"},
-		{name: "a dump alone in a directory", spec: folder(t, map[string]string{"latest.dump": of("--format=custom")}), roles: []string{"whole"}, row: "directory of several files", column: "none"},
-		{name: "a whole cluster", spec: dumpAll(t, o.dsn) + "#database=" + nameOf(o.dsn), row: "whole cluster (pg_dumpall), one database of it", column: "none"},
+		}), roles: []string{"schema", "data", "post-data"}, table: "formats", row: "directory of several files", column: "none"},
+		{name: "a folder within", spec: folder(t, map[string]string{"globals.sql": globals, "shop": of("--format=directory")}), roles: []string{"globals", "whole"}, table: "formats", row: "directory of several files", column: "none"},
+		{name: "a dump alone in a directory", spec: folder(t, map[string]string{"latest.dump": of("--format=custom")}), roles: []string{"whole"}, table: "formats", row: "directory of several files", column: "none"},
+		{name: "a whole cluster", spec: dumpAll(t, o.dsn) + "#database=" + nameOf(o.dsn), table: "formats", row: "whole cluster (pg_dumpall), one database of it", column: "none"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			snapshottest.Supported(t, "formats", test.row, test.column)
+			snapshottest.Supported(t, test.table, test.row, test.column)
 			src, err := snapshot.Compose(context.Background(), test.spec, test.data, test.globals)
 			if err != nil {
 				t.Fatal(err)

@@ -73,7 +73,7 @@ func TestRowsIntoASchema(t *testing.T) {
 	circle := strings.Replace(schemaDump, "-- Name: log;", "ALTER TABLE public.parents ADD CONSTRAINT first_child FOREIGN KEY (first_child) REFERENCES public.children;\n-- Name: log;", 1)
 	for _, user := range []string{"ci_db", "ci_roles", "ci_super"} {
 		t.Run(user, func(t *testing.T) {
-			snapshottest.Supported(t, "formats", "schema and rows by --snapshot-data", "plain")
+			snapshottest.Supported(t, "several", "schema and rows by --snapshot-data", "plain")
 			p := server.New(server.Options{URL: r.url(user), Path: os.Getenv("PATH"), Allow: []string{"127.0.0.1"}})
 			spec := snapshot.Spec{Run: t.Name(), Engine: snapshot.Postgres, Expires: time.Now().Add(time.Hour)}
 			target, err := p.Provision(t.Context(), spec, p.Offer(t.Context(), spec))

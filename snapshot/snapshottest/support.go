@@ -20,7 +20,7 @@ func SupportedTarget(tb testing.TB, kind, engine string) {
 }
 
 // Supported records, once the test has passed, that it proved one cell of
-// docs/support.md: of a table ("layouts", "formats", "majors", "flavours",
+// docs/support.md: of a table ("layouts", "formats", "several", "majors", "flavours",
 // "targets"), a row and a column. A test that fails or is skipped proves
 // nothing.
 func Supported(tb testing.TB, table, row, column string) {
