@@ -48,7 +48,7 @@ func (plain) name(rel string) (f fileName, ok bool, err error) {
 		return f, false, nil
 	}
 	stem, direction, _ := plainStem(rel)
-	return plainName(stem, direction), true, nil
+	return plainName(stem, direction, isMigrationSQL(rel)), true, nil
 }
 
 // plainStem reads a path: what all files of a migration have in common, and
@@ -70,8 +70,9 @@ func plainStem(rel string) (stem string, d Direction, sure bool) {
 	return dir + m[1], d, m[2] == "."
 }
 
-func plainName(stem string, d Direction) fileName {
-	f := fileName{version: stem, order: naturalOrder(stem), name: stem, direction: d}
+// plainName: whole says that the stem is a directory's with a migration.sql.
+func plainName(stem string, d Direction, whole bool) fileName {
+	f := fileName{version: stem, order: plainOrder(stem, whole), name: stem, direction: d}
 	m := plainVersion.FindStringSubmatch(stem)
 	if m == nil || strings.Contains(stem, "/") {
 		return f
@@ -83,6 +84,28 @@ func plainName(stem string, d Direction) fileName {
 	}
 	return f
 }
+
+// plainOrder is the natural order but for two kinds of directories, whose tools
+// sort texts: those with a migration.sql by their names (Prisma, drizzle), those
+// named as diesel does by the version, which has no dashes.
+func plainOrder(stem string, whole bool) string {
+	dir, base := path.Split(stem)
+	switch {
+	case whole:
+		return naturalOrder(dir) + beside + base
+	case dieselDir.MatchString(base):
+		const dashed = len("2006-01-02-150405")
+		return naturalOrder(dir) + beside + strings.ReplaceAll(base[:dashed], "-", "") + naturalOrder(base[dashed:])
+	}
+	return naturalOrder(stem)
+}
+
+// beside goes before what is sorted as text, so that it comes among files whose
+// names begin with a time of 14 digits, by that time: it is what orderOf puts
+// before those.
+const beside = "014"
+
+func isMigrationSQL(rel string) bool { return strings.EqualFold(path.Base(rel), "migration.sql") }
 
 var digitRun = regexp.MustCompile(`[0-9]+`)
 
@@ -120,7 +143,7 @@ func (plain) gather(entries []entry) (known []entry, unrecognised, unsure []stri
 			return nil, nil, nil, &InputError{File: e.file, Message: "named as other files here that reverse one, and nothing is there that it would reverse",
 				Remedy: "name its last word otherwise if it is a migration, or list it under ignore: in the configuration"}
 		case !sure && (d == Down && !ups[stem] || d == Up && !downs[stem]):
-			e.fileName = plainName(e.rel[:len(e.rel)-len(".sql")], Up)
+			e.fileName = plainName(e.rel[:len(e.rel)-len(".sql")], Up, false)
 		case !sure && d == Down:
 			unsure = append(unsure, e.file)
 		}
@@ -286,8 +309,7 @@ func plainWrapped(in input, text string, statements []Statement) (bool, error) {
 	case "statement":
 		return false, nil
 	}
-	base := strings.ToLower(path.Base(in.file))
-	if in.opt.Dialect.IsMySQL() || base == "migration.sql" || strings.HasPrefix(text, sqlxNoTransaction) {
+	if in.opt.Dialect.IsMySQL() || isMigrationSQL(in.file) || strings.HasPrefix(text, sqlxNoTransaction) {
 		return false, nil
 	}
 	if plainWhole(in.file) {

@@ -70,6 +70,18 @@ func TestVersionOrderOfEachLayout(t *testing.T) {
 			"version 9 is lower than the merged 10: what runs the files in their order is past it", "git mv migrations/9_b.sql migrations/11_b.sql"},
 		"plain, directories": {"plain", []string{"01_a/up.sql", "03_c/up.sql", "03_c/down.sql"}, []string{"02_b/up.sql", "02_b/down.sql"}, false, gate.SeverityError,
 			"what runs the files in their order", "git mv migrations/02_b migrations/04_b"},
+		// Prisma sorts its directories as text.
+		"plain, a day among times": {"plain", []string{"20250326162113_a/migration.sql", "20260107111013_b/migration.sql"}, []string{"20260108_c/migration.sql"}, false, "", "", ""},
+		"plain, a day before a time": {"plain", []string{"20260107111013_b/migration.sql"}, []string{"20260106_c/migration.sql"}, false, gate.SeverityError,
+			"version 20260106 is lower than the merged 20260107111013", "rename its files to a version of the present moment"},
+		"plain, Prisma's first":                  {"plain", []string{"0_init/migration.sql"}, []string{"20260106120000_a/migration.sql"}, false, "", "", ""},
+		"plain, directories compare as texts":    {"plain", []string{"1_a/migration.sql", "2_b/migration.sql"}, []string{"10_c/migration.sql"}, false, gate.SeverityError, "version 10 is lower than the merged 2", ""},
+		"plain, directories after files":         {"plain", []string{"20250101000000_a.sql"}, []string{"20250601_b/migration.sql"}, false, "", "", ""},
+		"plain, files after directories":         {"plain", []string{"20250601000000_a/migration.sql"}, []string{"20250701000000_b.sql"}, false, "", "", ""},
+		"plain, diesel's first":                  {"plain", []string{"00000000000000_diesel_initial_setup/up.sql"}, []string{"2021-03-09-171136_a/up.sql"}, false, "", "", ""},
+		"plain, diesel's with dashes after none": {"plain", []string{"20200101000000_a/up.sql"}, []string{"2021-03-09-171136_b/up.sql"}, false, "", "", ""},
+		"plain, diesel's late": {"plain", []string{"2021-03-09-171136_a/up.sql"}, []string{"2021-03-08-171136_b/up.sql"}, false, gate.SeverityError,
+			"version 20210308171136 is lower than the merged 20210309171136", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := gate.Observation{Layout: tc.layout, OutOfOrder: tc.outOfOrder}
