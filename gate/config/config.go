@@ -19,6 +19,8 @@
 //	secret:""        may carry a password: never shown, and then refused in argv
 //	key:"roles"      the key in the file, where it is not the flag's name
 //	source:"flag"    where it may be given, where that is not everywhere: "flag", "flag,env" or "env"
+//	once:"text"      refused when the command line gives it twice, and what to do instead: the
+//	                 last would be taken, and nobody would see what of the others is missing
 //	action:"text"    the default in action.yml, where it is not the flag's; "-": no input of
 //	                 the action, whose servers never outlive the run
 package config
@@ -41,7 +43,7 @@ type Global struct {
 // Migrations say which files are the change.
 type Migrations struct {
 	Engine      string   `default:"auto" values:"auto,postgres,mysql,mariadb" help:"Database product; auto is the one the snapshot was taken from, else postgres."`
-	Dir         string   `default:"migrations" placeholder:"DIR" path:"" help:"Directory of the migrations."`
+	Dir         string   `default:"migrations" placeholder:"DIR" path:"" once:"run the gate once for each directory" help:"Directory of the migrations."`
 	Layout      string   `default:"auto" values:"auto,golang-migrate,goose,dbmate,flyway,sql-migrate,plain" help:"How the migration tool names and annotates files; auto tells by the files (detect --explain says how)."`
 	LedgerTable string   `placeholder:"[SCHEMA.]TABLE" help:"The tool's history table, where it is not the tool's default (goose -table, flyway.table, dbmate --migrations-table, …)."`
 	Placeholder []string `sep:"none" placeholder:"NAME=VALUE" pattern:"^[^=]+=" help:"Value of one of Flyway's placeholders, before those of its configuration files; repeatable."`
@@ -73,9 +75,9 @@ type Server struct {
 
 // Snapshot is the stored copy of production that is restored.
 type Snapshot struct {
-	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump to restore, bare or compressed (gzip, zstd, lz4, xz, bzip2): pg_dump in any format, or a directory or tar archive of its parts; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Of a whole cluster's dump, #database=NAME chooses. Without one the merged migrations build an empty database, and durations are not measured."`
-	SnapshotData string `placeholder:"FILE[#sha256=…]" path:"" help:"Dump of the data, where --snapshot is one of the schema only (PostgreSQL)."`
-	Globals      string `placeholder:"FILE[#sha256=…]" path:"" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
+	Snapshot     string `placeholder:"FILE[#sha256=…]" path:"" once:"put the parts of one database into a directory and name that, or name a dump of the data with --snapshot-data and one of the roles with --globals" help:"Dump to restore, bare or compressed (gzip, zstd, lz4, xz, bzip2): pg_dump in any format, or a directory or tar archive of its parts; mysqldump or mariadb-dump; a directory of mydumper or MySQL Shell. Of a whole cluster's dump, #database=NAME chooses. Without one the merged migrations build an empty database, and durations are not measured."`
+	SnapshotData string `placeholder:"FILE[#sha256=…]" path:"" once:"put all parts of the database into a directory and name that with --snapshot" help:"Dump of the data, where --snapshot is one of the schema only (PostgreSQL)."`
+	Globals      string `placeholder:"FILE[#sha256=…]" path:"" once:"put all parts of the database into a directory and name that with --snapshot" help:"Roles and their memberships as pg_dumpall --globals-only writes them, made before the restore (PostgreSQL)."`
 	Jobs         int    `default:"0" min:"0" help:"Parallel jobs of the restore (0: one per processor)."`
 }
 

@@ -44,6 +44,9 @@ type Option struct {
 	Path bool
 	// Secret values may hold a password and are never shown.
 	Secret bool
+	// Once says what to do instead where it may not be given twice; "" lets the
+	// last count.
+	Once string
 	// Group is the heading it stands under in help and documentation; "" for
 	// what belongs to a single command.
 	Group string
@@ -103,7 +106,7 @@ func newOption(f *kong.Flag) Option {
 		Name: f.Name, Help: f.Help, Default: f.Default, Type: typeOf(f.Target.Type()),
 		Placeholder: f.PlaceHolder, Pattern: tag.Get("pattern"), BareNumber: tag.Has("number"),
 		Group: groupOf(f.Name), Path: tag.Has("path"), Secret: tag.Has("secret"), WithPath: tag.Has("formats"),
-		EnvOnly: tag.Get("source") == "env", Action: tag.Get("action"),
+		EnvOnly: tag.Get("source") == "env", Action: tag.Get("action"), Once: tag.Get("once"),
 	}
 	if f.Short != 0 {
 		o.Short = string(f.Short)

@@ -200,7 +200,11 @@ func (p *Parser) apply(ctx *kong.Context, env Env, f *file, out *Parsed) error {
 		if path.Flag == nil {
 			continue
 		}
-		out.origins[path.Flag.Name] = "--" + path.Flag.Name
+		o := p.option(path.Flag.Name)
+		if o.Once != "" && out.origins[o.Name] != "" {
+			return &Error{Where: "--" + o.Name, Message: "it is given twice, and only one would count; " + o.Once}
+		}
+		out.origins[o.Name] = "--" + o.Name
 		if err := p.checkFlag(ctx, path.Flag); err != nil {
 			return err
 		}

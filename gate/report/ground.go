@@ -197,7 +197,10 @@ func (m *model) leftovers() []leftover {
 			l.object = c.After.Kind + " " + c.After.Name
 		}
 		if c.Before != nil && c.After != nil && c.Before.Definition != c.After.Definition {
-			l.note = fmt.Sprintf("was %s, is %s", m.quote(c.Before.Definition), m.quote(c.After.Definition))
+			was, is := c.Excerpts(60, m.glyph.ellipsis)
+			if l.note = "differs in white space: " + oneLine(is); was != is {
+				l.note = fmt.Sprintf("was %s, is %s", oneLine(was), oneLine(is))
+			}
 		}
 		if n := whole[l.what+" "+relationOf(&c)]; n > 0 && isTable(&c) {
 			l.note = joinNotes(l.note, "with "+plural(n, "column, index or other part"))
@@ -279,9 +282,6 @@ func joinNotes(a, b string) string {
 	}
 	return a + "; " + b
 }
-
-// quote shows a definition within a sentence.
-func (m *model) quote(s string) string { return clip(oneLine(s), 60, m.glyph.ellipsis) }
 
 // reverseSummary says how much was compared.
 func (m *model) reverseSummary(n int) string {

@@ -99,17 +99,13 @@ func difference(ch gate.SchemaChange) string {
 	case ch.What == "renamed":
 		return fmt.Sprintf("%s is called %s", name, ch.After.Name)
 	default:
-		return fmt.Sprintf("%s differs: %s, was %s", name, brief(ch.After.Definition), brief(ch.Before.Definition))
+		const most = 120 // evidence has all
+		was, is := ch.Excerpts(most, "…")
+		if was == is && ch.Before.Definition != ch.After.Definition {
+			return name + " differs in white space: " + is
+		}
+		return fmt.Sprintf("%s differs: %s, was %s", name, is, was)
 	}
-}
-
-// brief keeps a definition to a length that fits a message; evidence has all.
-func brief(s string) string {
-	const most = 120
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + " …"
-	}
-	return s
 }
 
 // restore names what the down script must bring back.

@@ -8,11 +8,12 @@ import (
 
 // downMissing: no down script, or one without effect. That declares the
 // migration forward-only, which is worth a word; under --reversal exact it
-// breaks the contract.
+// breaks the contract. What has no version has none to go back to: a repeatable
+// migration is reversed by its earlier text, a baseline by an empty database.
 func downMissing(c *change) []gate.Finding {
 	var findings []gate.Finding
 	for _, m := range c.Migrations {
-		if !m.Down.IsEmpty() {
+		if m.Repeatable || m.Baseline || !m.Down.IsEmpty() {
 			continue
 		}
 		f := gate.Finding{File: m.Up.File, Evidence: map[string]any{"version": m.Version, "down": "missing"}}

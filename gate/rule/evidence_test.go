@@ -145,6 +145,33 @@ func TestDriftEvidence(t *testing.T) {
 	}
 }
 
+// TestDriftShowsTheDifference of two definitions that begin alike.
+func TestDriftShowsTheDifference(t *testing.T) {
+	o := reversed(t, "SELECT 1", nil)
+	body := "CREATE OR REPLACE FUNCTION public.total(o bigint)\n RETURNS bigint\n AS $$" + strings.Repeat(" -- as it was", 20) + "\n SELECT sum(%s) $$"
+	o.Reverse.Changes = []gate.SchemaChange{{Change: snapshot.Change{What: "changed",
+		Before: &snapshot.Object{Kind: "function", Name: "public.total", Definition: strings.Replace(body, "%s", "price", 1)},
+		After:  &snapshot.Object{Kind: "function", Name: "public.total", Definition: strings.Replace(body, "%s", "price * n", 1)}}, File: downFile, Line: 1}}
+	expect(t, rule.Judge(o, only("down-drift")).Findings, `.*differs: … .*SELECT sum\(price \* n\) \$\$, was … .*SELECT sum\(price\) \$\$$`)
+	o.Reverse.Changes[0].After = &snapshot.Object{Kind: "function", Name: "public.total", Definition: "a\n b"}
+	o.Reverse.Changes[0].Before = &snapshot.Object{Kind: "function", Name: "public.total", Definition: "a b"}
+	expect(t, rule.Judge(o, only("down-drift")).Findings, `.* function public\.total differs in white space: a b$`)
+}
+
+// TestReversalOfWhatHasNoVersion: nothing goes back behind a repeatable
+// migration, so none is told to have a down script.
+func TestReversalOfWhatHasNoVersion(t *testing.T) {
+	o := gate.Observation{Layout: "flyway"}
+	for _, m := range of(t, "flyway", "V1__a.sql", "R__views.sql", "B1__all.sql") {
+		o.Migrations = append(o.Migrations, gate.Migration{Migration: m})
+	}
+	for _, reversal := range []gate.Reversal{gate.ForwardOnly, gate.Exact} {
+		p := only("down-missing")
+		p.Reversal = reversal
+		expect(t, rule.Judge(o, p).Findings, `.* down-missing V1__a\.sql:0 .*`)
+	}
+}
+
 // TestLossEvidence has a key for each thing that is known, and none for others.
 func TestLossEvidence(t *testing.T) {
 	o := reversed(t, "ALTER TABLE orders RENAME COLUMN note TO _deprecated_note", nil)
