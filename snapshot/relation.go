@@ -27,6 +27,9 @@ type Relation struct {
 	// TableLocks: the storage engine locks the whole table for a statement, and
 	// shows that nowhere (MySQL: MyISAM, Aria, MEMORY).
 	TableLocks bool
+	// Extension: it came with an extension and not with a migration, and so did
+	// rows in it, or they are its settings (PostgreSQL).
+	Extension bool
 }
 
 // QualifiedName is "schema.name".

@@ -66,7 +66,7 @@ type ledgerTable struct {
 func schemaAlone(catalog map[string]snapshot.Relation, beside string) bool {
 	others := false
 	for _, r := range catalog {
-		if r.Kind != "table" && r.Kind != "partitioned table" || r.Schema+"."+r.Name == beside {
+		if r.Kind != "table" && r.Kind != "partitioned table" || r.Extension || r.Schema+"."+r.Name == beside {
 			continue
 		}
 		if r.Rows > 0 {

@@ -32,6 +32,9 @@ func (d *Database) Catalog(ctx context.Context) (map[string]snapshot.Relation, e
 	return all, nil
 }
 
+// ofExtension: the relation c belongs to an extension.
+const ofExtension = `EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
+
 const catalogSQL = `
 WITH toast AS (SELECT reltoastrelid AS oid, oid AS of FROM pg_class WHERE reltoastrelid <> 0),
 columns AS (
@@ -46,7 +49,8 @@ SELECT c.oid::text AS object, n.nspname::text AS schema, c.relname::text AS name
 	CASE WHEN c.relfilenode = 0 THEN '' ELSE c.relfilenode::text END AS file,
 	greatest(c.reltuples, 0)::bigint * (c.relkind <> 'p')::int AS rows,
 	CASE WHEN c.relkind IN ('r', 'm') THEN pg_total_relation_size(c.oid) WHEN c.relkind IN ('i', 't', 'S') THEN pg_relation_size(c.oid) ELSE 0 END AS bytes,
-	CASE WHEN c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') THEN k.names END AS columns
+	CASE WHEN c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') THEN k.names END AS columns,
+	` + ofExtension + ` AS extension
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index i ON i.indexrelid = c.oid
 LEFT JOIN toast t ON t.oid = c.oid LEFT JOIN toast ti ON ti.oid = i.indrelid

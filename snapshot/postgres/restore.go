@@ -22,7 +22,7 @@ type RestoreOptions struct {
 	// snapshot's file or an estimate of the restored database. May be nil.
 	Progress func(done, total int64)
 	// Stage is told when a stage of the restore begins ("unpack", "rows",
-	// "indexes", "foreign keys", "statistics"), and returns what to call at its
+	// "indexes", "foreign keys", "statistics", "restarts" of the server), and returns what to call at its
 	// end. They come one after the other, and again. May be nil.
 	Stage func(name string) (end func())
 	// Roles are made beforehand besides those that the dump names.
@@ -33,7 +33,8 @@ type RestoreOptions struct {
 // not sealed yet. Everything in it belongs to the migrating role, which is a
 // superuser only while Restore runs. What was tolerated is in the manifest;
 // everything else that goes wrong is an error that names the object, and leaves
-// no database behind.
+// no database behind. For a large one the server is restarted before and after,
+// so nothing else may be at work on it.
 func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, opt RestoreOptions) (*Baseline, snapshot.Manifest, error) {
 	if opt.Jobs <= 0 {
 		opt.Jobs = 2
@@ -50,7 +51,11 @@ func (s *Server) Restore(ctx context.Context, src snapshot.Source, name string, 
 	r := &restore{s: s, src: src, name: name, own: own, opt: opt}
 	r.track.r = r
 	defer r.track.stage("")
-	m, err := r.run(ctx)
+	var m snapshot.Manifest
+	err = r.hastened(ctx, func() (err error) {
+		m, err = r.run(ctx)
+		return err
+	})
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // whatever broke off because of it
 	}
@@ -267,7 +272,8 @@ func size(n int64) string {
 	return fmt.Sprintf("%d GiB", (n+1<<30-1)>>30)
 }
 
-// manifest counts what is there now. A dump without anything in it is no
+// manifest counts what is there now, without the rows that an extension brings
+// along (PostGIS's spatial_ref_sys): a dump of the schema has them, too. A dump without anything in it is no
 // snapshot.
 func (r *restore) manifest(ctx context.Context) (m snapshot.Manifest, err error) {
 	r.tellFlavour()
@@ -275,7 +281,7 @@ func (r *restore) manifest(ctx context.Context) (m snapshot.Manifest, err error)
 	var objects int64
 	err = r.s.on(ctx, r.name, func(c *pgx.Conn) error {
 		return c.QueryRow(ctx, `SELECT
-			(SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE relkind = 'r' AND oid >= 16384),
+			(SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class c WHERE relkind = 'r' AND oid >= 16384 AND NOT `+ofExtension+`),
 			pg_database_size(current_database()),
 			(SELECT count(*) FROM (
 				SELECT oid FROM pg_class WHERE oid >= 16384 UNION ALL SELECT oid FROM pg_proc WHERE oid >= 16384
