@@ -110,15 +110,20 @@ func (p *Provisioner) start(ctx context.Context, cli *client.Client, pr *product
 			}
 		}
 	}()
+	patient, done := outlasting(ctx, interruptedFor)
+	defer done()
 	if r.internal {
-		if _, err := cli.NetworkCreate(ctx, name, client.NetworkCreateOptions{Driver: "bridge", Internal: true, Labels: labels}); err != nil {
+		if _, err := cli.NetworkCreate(patient, name, client.NetworkCreateOptions{Driver: "bridge", Internal: true, Labels: labels}); err != nil {
 			return nil, &unreachable{"internal network", r.why, plain(err)}
 		}
 		r.network = name
 	}
 	req := request(name, r, labels, pr.ports)
 	pr.request(&req, spec, offer, password)
-	ctr, err := testcontainers.Run(ctx, offer.Place, testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: req}))
+	ctr, err := testcontainers.Run(patient, offer.Place, testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: req}))
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, cause(ctx, plain(err))
 	}
@@ -138,6 +143,22 @@ func (p *Provisioner) start(ctx context.Context, cli *client.Client, pr *product
 		detail += ", without " + lacks + " (not in the image)"
 	}
 	return p.target(ctx, pr, h, version, detail)
+}
+
+// interruptedFor is how long the engine may still take to answer what it was
+// asked before a cancel.
+const interruptedFor = 15 * time.Second
+
+// outlasting is a context that ends a while after another does. The engine goes
+// on with a request that was cut off, and what it then makes, a second later
+// perhaps, nobody would remove.
+func outlasting(ctx context.Context, d time.Duration) (context.Context, func()) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = sleep(own, d)
+		cancel()
+	})
+	return own, func() { stop(); cancel() }
 }
 
 // launched is a container that runs, and how it is reached.
