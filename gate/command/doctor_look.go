@@ -66,6 +66,12 @@ func (x *examination) offered(ctx context.Context, kind string) (symptom, snapsh
 		s.Status, s.Remedy = statusOK, ""
 	case o.OK:
 		s.Status, s.Remedy = statusWarn, "have the version that production runs"
+	case s.Remedy == "" && kind == "local":
+		s.Remedy = "the server programs of that version, or another kind of server (--target); a directory that the server's account may enter is named with --work-dir"
+	case s.Remedy == "" && kind == "server":
+		s.Remedy = "let it answer at that address, and let that account in"
+	case s.Remedy == "":
+		s.Remedy = "take another kind of server (--target container or local)"
 	}
 	return s, o
 }
@@ -95,7 +101,7 @@ func (x *examination) container(ctx context.Context) []symptom {
 		s.Allows = "no images of production's own version"
 		s.Remedy = "start a Docker engine, or set DOCKER_HOST; the user must be allowed to use its socket"
 		if x.others(ctx) {
-			s.Status, s.Remedy = statusInfo, ""
+			s.Status = statusInfo
 		}
 		return []symptom{s}
 	}
@@ -122,6 +128,7 @@ func (x *examination) local(ctx context.Context) []symptom {
 	}
 	all := map[string][]local.Binaries{}
 	var more []string
+	var others []symptom
 	p := provisioner[*local.Provisioner](x.fleet)
 	for _, engine := range []string{snapshot.Postgres, snapshot.MySQL, snapshot.MariaDB} {
 		found, broken, err := p.Found(ctx, engine)
@@ -129,6 +136,11 @@ func (x *examination) local(ctx context.Context) []symptom {
 			continue
 		}
 		all[engine] = append([]local.Binaries{}, found...)
+		if o := p.Offer(ctx, snapshot.Spec{Engine: engine}); engine != x.cmd.Engine && !o.OK && o.Help != "" {
+			others = append(others, symptom{
+				Area: "program", Name: engine, Status: statusInfo, Detail: o.Detail, Remedy: "where checks of it are wanted without a container, install " + o.Help,
+			})
+		}
 		for _, b := range found {
 			more = append(more, gate.Engine{Name: engine}.Product()+" "+b.Version)
 		}
@@ -143,7 +155,7 @@ func (x *examination) local(ctx context.Context) []symptom {
 		s.Facts = map[string]any{"usable": false}
 	}
 	s.Facts["found"] = all
-	return []symptom{s}
+	return append(others, s)
 }
 
 // embedded is usable without proof only where nothing has to be fetched.
@@ -153,7 +165,10 @@ func (x *examination) embedded(ctx context.Context) []symptom {
 	cached := p.Cached()
 	s.Facts["cached"] = append([]string{}, cached...)
 	if !o.OK {
-		s.Status, s.Remedy = statusInfo, "" // PostgreSQL's alone
+		s.Status = statusInfo // PostgreSQL's alone
+		if o.Help != "" {
+			s.Remedy = "install " + o.Help
+		}
 		return []symptom{s}
 	}
 	if len(cached) > 0 {
@@ -195,7 +210,8 @@ func (x *examination) migrations(ctx context.Context) []symptom {
 	s := symptom{Area: "repository", Name: "repository", Status: statusOK}
 	r, err := changeset.LookAt(ctx, x.env.Dir)
 	if err != nil {
-		s.Status, s.Detail = statusWarn, oneLine(err.Error())
+		s.Status = statusWarn
+		s.Detail, s.Remedy = advice(err)
 		return []symptom{s}
 	}
 	s.Detail, s.Facts = r.Top, map[string]any{"repository": r}
@@ -208,7 +224,8 @@ func (x *examination) migrations(ctx context.Context) []symptom {
 	opt.Offline, opt.KeepGoing = true, true
 	change, err := changeset.Detect(ctx, opt)
 	if err != nil {
-		m.Status, m.Detail = statusWarn, oneLine(err.Error())
+		m.Status = statusWarn
+		m.Detail, m.Remedy = advice(err)
 		return []symptom{s, m}
 	}
 	m.Detail = fmt.Sprintf("%d merged and %d of this change in %s", len(change.Merged), len(change.Added), change.Dir)
@@ -220,18 +237,36 @@ func (x *examination) migrations(ctx context.Context) []symptom {
 	return []symptom{s, m}
 }
 
+// advice takes an error of a change's apart into what is wrong and the next step,
+// which stands at its end.
+func advice(err error) (detail, remedy string) {
+	text := oneLine(err.Error())
+	for _, before := range []string{"; ", ": pass ", ": run "} {
+		if i := strings.LastIndex(text, before); i > 0 {
+			return text[:i], strings.TrimLeft(text[i:], ";: ")
+		}
+	}
+	return text, "migration-gate detect --explain says what was looked at"
+}
+
 // clientPrograms restore what a server cannot by itself.
 var clientPrograms = []struct {
-	name, engine, serves string
+	name, engine, serves, from string
 }{
-	{"pg_restore", snapshot.Postgres, "dumps in pg_dump's custom, directory and tar formats"},
-	{"psql", snapshot.Postgres, "plain dumps (which are read without it, too)"},
-	{"pg_dump", snapshot.Postgres, "making snapshots"},
-	{"mysql", snapshot.MySQL, ""},
-	{"mysqldump", snapshot.MySQL, "making snapshots"},
-	{"mariadb-dump", snapshot.MariaDB, "making snapshots"},
-	{"mydumper", snapshot.MySQL, "making snapshots of large databases"},
+	{"pg_restore", snapshot.Postgres, "dumps in pg_dump's custom, directory and tar formats", postgresClient},
+	{"psql", snapshot.Postgres, "plain dumps (which are read without it, too)", postgresClient},
+	{"pg_dump", snapshot.Postgres, "making snapshots", postgresClient},
+	{"mysql", snapshot.MySQL, "", mysqlClient},
+	{"mysqldump", snapshot.MySQL, "making snapshots", mysqlClient},
+	{"mariadb-dump", snapshot.MariaDB, "making snapshots", "mariadb-client (Debian, Ubuntu), mariadb (Red Hat, Homebrew)"},
+	{"mydumper", snapshot.MySQL, "making snapshots of large databases", "mydumper (Debian, Ubuntu, Homebrew)"},
 }
+
+// Packages that programs come in.
+const (
+	postgresClient = "postgresql-client (Debian, Ubuntu), postgresql (Red Hat) or libpq (Homebrew)"
+	mysqlClient    = "mysql-client (Ubuntu, Homebrew), default-mysql-client (Debian) or mysql (Red Hat)"
+)
 
 var versionShape = regexp.MustCompile(`\d+(\.\d+)+[\w.-]*|\d+(beta|rc)\d+`)
 
@@ -245,9 +280,9 @@ func (x *examination) clients(ctx context.Context) []symptom {
 			out[i] = s
 			path := x.onPath(p.name)
 			if path == "" {
-				s.Status, s.Detail = statusInfo, "not on PATH"
+				s.Status, s.Detail, s.Remedy = statusInfo, "not on PATH", "where that is wanted here, install "+p.from
 				if p.name == "pg_restore" && x.cmd.Engine == snapshot.Postgres {
-					s.Remedy = "install PostgreSQL's client programs; without them a dump has to be plain SQL, or the server a container"
+					s.Remedy = "install " + p.from + "; without it a dump is restored over one connection, which takes longer"
 					s.Status = statusWarn
 				}
 				out[i] = s
@@ -307,7 +342,7 @@ func (x *examination) ci(context.Context) []symptom {
 	s := symptom{Area: "run", Name: "CI", Status: statusInfo, Detail: "none"}
 	switch {
 	case x.ciErr != nil:
-		s.Status, s.Detail = statusWarn, oneLine(x.ciErr.Error())
+		s.Status, s.Detail, s.Remedy = statusWarn, oneLine(x.ciErr.Error()), "give the run the variables and the event's file as the CI system sets them"
 	case x.app.ci.Provider != ci.None:
 		r := x.app.ci
 		s.Status, s.Detail = statusOK, fmt.Sprintf("%s, event %s", r.Provider, known(r.Event))
@@ -325,7 +360,7 @@ func (x *examination) leftovers(ctx context.Context) []symptom {
 	left, err := provisioner[*local.Provisioner](x.fleet).Leftovers()
 	inside, err2 := provisioner[*container.Provisioner](x.fleet).Leftovers(ctx)
 	if err = errors.Join(err, err2); err != nil {
-		s.Status, s.Detail = statusWarn, oneLine(err.Error())
+		s.Status, s.Detail, s.Remedy = statusWarn, oneLine(err.Error()), "look into what is named there; servers of killed runs may still be running"
 		return []symptom{s}
 	}
 	if left = append(left, inside...); len(left) > 0 {

@@ -88,7 +88,7 @@ func (x *examination) clock(ctx context.Context) []symptom {
 	case median > 2*every || most > 50*time.Millisecond:
 		s.Status, s.Allows, s.Remedy = statusWarn, "locks outside of transactions are bounded badly", "run the gate where nothing else takes the processors"
 	case resolution > 100*time.Microsecond:
-		s.Status, s.Allows = statusWarn, "windows of locks are no finer than that"
+		s.Status, s.Allows, s.Remedy = statusWarn, "windows of locks are no finer than that", "run the gate on a machine with a finer clock (Linux: clocksource tsc or kvm-clock)"
 	default:
 		s.Allows = "locks are seen every 2 ms"
 	}

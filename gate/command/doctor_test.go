@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/snapshot"
 )
 
 // TestDoctorIsReadAtAGlance: one line a thing, in columns, its remedy beneath,
@@ -83,5 +84,41 @@ func TestDoctorIsInterrupted(t *testing.T) {
 	c := &doctorCmd{Migrations: config.Migrations{Engine: "postgres", Dir: "migrations", Layout: "auto"}}
 	if _, err := c.Run(ctx, a); !errors.Is(err, context.Canceled) || out.Len() > 0 {
 		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+// Whatever is not there, or not as it should be, has its remedy.
+func TestDoctorHasARemedyForEachFinding(t *testing.T) {
+	var out bytes.Buffer
+	for _, engine := range []string{snapshot.Postgres, snapshot.MySQL, snapshot.MariaDB} {
+		a := newApp(Env{Stdout: &out, Stderr: &out, Dir: t.TempDir()}, config.NewEnv([]string{"PATH=" + t.TempDir()}), &config.Parsed{}, config.Global{Progress: "none"})
+		c := &doctorCmd{Migrations: config.Migrations{Engine: engine, Dir: "migrations", Layout: "auto"}, Server: config.Server{Target: "auto", Production: config.Production{ServerVersion: "96"}}}
+		found := a.diagnose(t.Context(), c).Found
+		x := &examination{app: a, cmd: c, fleet: a.fleet(c.Server, "")}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		found = append(found, x.container(gone)...) // as without an engine
+		absent := 0
+		for _, s := range found {
+			if s.Remedy == "" && (s.Status == statusMissing || s.Status == statusWarn || s.Area == "program" && s.Status != statusOK || s.Area == "target" && s.Facts["usable"] == false) {
+				t.Errorf("%s: no remedy: %+v", engine, s)
+			}
+			if s.Remedy != "" {
+				absent++
+			}
+		}
+		if absent < len(clientPrograms) {
+			t.Errorf("%s: only %d remedies", engine, absent)
+		}
+	}
+	for text, want := range map[string][2]string{
+		"/x is not in a git working tree: run migration-gate in your repository": {"/x is not in a git working tree", "run migration-gate in your repository"},
+		"directory a does not exist in /r: pass --dir b (2 files)":               {"directory a does not exist in /r", "pass --dir b (2 files)"},
+		"two layouts: a and b; say which with --layout c":                        {"two layouts: a and b", "say which with --layout c"},
+		"no such thing": {"no such thing", "migration-gate detect --explain says what was looked at"},
+	} {
+		if detail, remedy := advice(errors.New(text)); detail != want[0] || remedy != want[1] {
+			t.Errorf("%q: %q, %q", text, detail, remedy)
+		}
 	}
 }

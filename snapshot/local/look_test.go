@@ -19,7 +19,7 @@ func TestLeftoversAreListedAndStay(t *testing.T) {
 	}
 	for range 2 {
 		left, err := p.Leftovers()
-		if err != nil || len(left) != 1 {
+		if err != nil || len(left) != 1 || left[0] != "a server in "+dir+" (left by an interrupted removal)" {
 			t.Fatalf("got %q, %v", left, err)
 		}
 	}

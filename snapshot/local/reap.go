@@ -90,7 +90,11 @@ type orphan struct {
 }
 
 func (o orphan) String() string {
-	return fmt.Sprintf("%s %s in %s (%s)", o.name(), o.Version, string(o.scratch), o.why)
+	what := "a server" // nothing is on record of one that is half removed
+	if o.Version != "" {
+		what = o.name() + " " + o.Version
+	}
+	return fmt.Sprintf("%s in %s (%s)", what, string(o.scratch), o.why)
 }
 
 // orphans finds those below the scratch root, of either kind.
