@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -172,6 +173,9 @@ func (r *restore) restoreParts(ctx context.Context, parts []*part) error {
 				err = fmt.Errorf("%w; the rows came in with the schema's foreign keys in force, for the account may not set session_replication_role: "+
 					"give one dump of schema and rows (pg_dump --format=custom)", err)
 			}
+			if p.role == snapshot.RoleData && lacksTable.MatchString(err.Error()) {
+				err = fmt.Errorf("%w; the dump of the schema has no place for it: dump schema and rows at the same moment, or leave that table out of the rows (pg_dump --exclude-table-data)", err)
+			}
 			if len(parts) > 1 {
 				err = fmt.Errorf("%s: %w", filepath.Base(p.src.Path), err)
 			}
@@ -185,6 +189,10 @@ func (r *restore) restoreParts(ctx context.Context, parts []*part) error {
 	}
 	return nil
 }
+
+// lacksTable is what rows without their place are answered with: pg_restore shows
+// no codes.
+var lacksTable = regexp.MustCompile(`(?:relation|column|schema) ".*" (?:of relation ".*" )?does not exist|INSERT has more expressions than target columns`)
 
 // fillViews fills the materialized views, which a schema without rows leaves
 // empty and a dump of rows alone does not have. None reads one that was made

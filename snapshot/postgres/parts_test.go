@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -132,5 +133,32 @@ func TestSnapshotsOfSeveralFilesNameThePart(t *testing.T) {
 	s := connect(t, "15")
 	if _, _, err := s.Restore(context.Background(), src, fresh(t, s), postgres.RestoreOptions{}); err == nil || !strings.Contains(err.Error(), filepath.Base(broken)+": line ") {
 		t.Errorf("error %v does not name the part", err)
+	}
+}
+
+// Rows that the schema has no table or column for are refused by its name, with
+// the way out, whatever brings them.
+func TestRowsWithoutTheirTable(t *testing.T) {
+	_, before := original(t, `CREATE TABLE orders (id bigint PRIMARY KEY)`)
+	schema := dump(t, before, "", "--format=custom", "--schema-only")
+	for name, tc := range map[string]struct{ sql, want string }{
+		"table":  {`CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders VALUES (1); CREATE TABLE lines (id bigint); INSERT INTO lines VALUES (1)`, `relation "public.lines" does not exist`},
+		"column": {`CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders VALUES (1, '')`, `(column "note" of relation "orders" does not exist|public.orders VALUES .*INSERT has more expressions)`},
+		"schema": {`CREATE SCHEMA later; CREATE TABLE orders (id bigint PRIMARY KEY); CREATE TABLE later.lines (id bigint); INSERT INTO later.lines VALUES (1)`, `schema "later" does not exist`},
+	} {
+		_, dsn := original(t, tc.sql)
+		for by, args := range map[string][]string{"pg_restore": {"--format=custom"}, "wire": {"--format=custom"}, "plain": {"--format=plain"}, "inserts": {"--format=plain", "--inserts"}} {
+			t.Run(name+"/"+by, func(t *testing.T) {
+				src, err := snapshot.Compose(context.Background(), schema, dump(t, dsn, "", append(args, "--data-only")...), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, _ := through(t, "15", by == "wire")
+				_, _, err = s.Restore(context.Background(), src, fresh(t, s), postgres.RestoreOptions{})
+				if err == nil || !regexp.MustCompile(tc.want+".*; the dump of the schema has no place for it: ").MatchString(err.Error()) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
 	}
 }
