@@ -215,6 +215,13 @@ type fixer struct {
 // action is the gentler form of one action, "" where it has none or needs none.
 func (f fixer) action(a migration.Action) string {
 	table := migration.QuoteName(a.Schema, a.Name)
+	on, bare := a.Schema, a.Name
+	if a.On != "" {
+		on, bare = splitName(a.On)
+	}
+	if a.Constraint != "foreign key" && a.Verb != migration.Attach && (f.makes(on, bare) || creates(f.st, on, bare)) {
+		return ""
+	}
 	switch a.Verb {
 	case migration.Create:
 		switch {

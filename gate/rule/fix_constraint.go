@@ -2,6 +2,7 @@ package rule
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,8 +13,13 @@ import (
 // addConstraint: first without a look at the rows, then a look that blocks
 // nobody; keys by way of an index built beside the traffic.
 func (f fixer) addConstraint(a migration.Action) string {
-	if f.isNew(a) {
-		return ""
+	if a.Constraint == "foreign key" && f.makes(a.Schema, a.Name) {
+		if parent, bare := splitName(a.Refs); f.makes(parent, bare) {
+			return ""
+		}
+		if !f.fills(a.Schema, a.Name) {
+			return f.foreignKeyOfNew(a)
+		}
 	}
 	table := migration.QuoteName(a.Schema, a.Name)
 	switch a.Constraint {
@@ -165,14 +171,44 @@ func quoteAll(columns []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// isNew: the action's table is made by this change, so nobody waits for it.
-func (f fixer) isNew(a migration.Action) bool {
-	for _, other := range f.st.Facts.Actions {
-		if other.Verb == migration.Create && other.Object == "table" && other.Schema == a.Schema && other.Name == a.Name {
-			return a.Constraint != "foreign key"
-		}
+// foreignKeyOfNew: an empty table has no row to check, and only the other
+// table's lock is worth to be short.
+func (f fixer) foreignKeyOfNew(a migration.Action) string {
+	name := a.Part
+	if name == "" {
+		name = constraintName(a)
 	}
-	return false
+	return "-- 1. a migration of its own: " + dotted(a.Schema, a.Name) + " is new and holds no row to check, so the lock on " + a.Refs + " is gone at once\n" +
+		"ALTER TABLE " + migration.QuoteName(a.Schema, a.Name) + " ADD CONSTRAINT " + quote(name) + " " + a.Definition + ";"
+}
+
+// makes reports whether the change makes a table, for which nobody waits then.
+func (c *change) makes(schema, name string) bool {
+	if _, old := c.resolve(schema, name); old {
+		return false
+	}
+	return c.does(func(st migration.Statement) bool { return creates(st, schema, name) })
+}
+
+func creates(st migration.Statement, schema, name string) bool {
+	return slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool {
+		return a.Verb == migration.Create && a.Object == "table" && !a.Deferred() && a.Name == name && sameSchema(a.Schema, schema)
+	})
+}
+
+// fills reports whether the change may put rows into a table that it makes.
+func (c *change) fills(schema, name string) bool {
+	return c.does(func(st migration.Statement) bool {
+		return st.Facts.Kind != "CREATE TABLE" && creates(st, schema, name) || // … AS, SELECT INTO, in a block
+			slices.ContainsFunc(st.Facts.Actions, func(a migration.Action) bool {
+				return (a.Verb == migration.Insert || a.Verb == migration.Upsert) && a.Name == name && sameSchema(a.Schema, schema)
+			})
+	})
+}
+
+// does looks for a statement among those of the change's up scripts.
+func (c *change) does(is func(migration.Statement) bool) bool {
+	return slices.ContainsFunc(c.Migrations, func(m gate.Migration) bool { return slices.ContainsFunc(m.Up.Statements, is) })
 }
 
 // resolve finds the baseline's name of a table as a script wrote it.

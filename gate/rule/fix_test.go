@@ -186,6 +186,57 @@ func TestHeldFixRuns(t *testing.T) {
 		AND (SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_channel_idx'::regclass)`, fix)
 }
 
+// A table that the change makes is waited for by nobody, and holds no row that a
+// constraint would have to be checked against in a second step.
+func TestFixesOfNewTables(t *testing.T) {
+	const made = "CREATE TABLE kinds (id bigint PRIMARY KEY);\n"
+	for name, c := range map[string]struct {
+		up    string
+		fix   string // of what the last statement locks, "" for one without an ADD CONSTRAINT
+		lacks []string
+	}{
+		"a key to a busy table": {made + "CREATE TABLE visits (id bigint UNIQUE, kind bigint REFERENCES kinds, order_id bigint REFERENCES orders (id))",
+			"ADD CONSTRAINT visits_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders (id);", []string{"NOT VALID", "VALIDATE", "visits_kind_fkey", "CONCURRENTLY"}},
+		"added later": {"CREATE TABLE visits (order_id bigint);\nALTER TABLE visits ALTER order_id SET NOT NULL, ADD CHECK (order_id > 0), ADD FOREIGN KEY (order_id) REFERENCES orders (id)",
+			"ADD CONSTRAINT visits_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders (id);", []string{"NOT VALID", "VALIDATE", "_is_set", "_check"}},
+		"filled": {"CREATE TABLE visits (order_id bigint);\nINSERT INTO visits SELECT id FROM orders;\nALTER TABLE visits ADD FOREIGN KEY (order_id) REFERENCES orders (id)",
+			"REFERENCES orders (id) NOT VALID;", nil},
+		"filled as it is made": {"CREATE TABLE visits AS SELECT id AS order_id FROM orders;\nALTER TABLE visits ADD FOREIGN KEY (order_id) REFERENCES orders (id)",
+			"REFERENCES orders (id) NOT VALID;", nil},
+		"an old table's key to a new one": {made + "ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES kinds", "REFERENCES kinds NOT VALID;", nil},
+		"a table that is there":           {"CREATE TABLE IF NOT EXISTS orders (id bigint UNIQUE);\nALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users", "REFERENCES users NOT VALID;", nil},
+		"a partition of a new table":      {"CREATE TABLE lots (id bigint) PARTITION BY RANGE (id);\nALTER TABLE lots ATTACH PARTITION orders FOR VALUES FROM (0) TO (9)", "ADD CONSTRAINT orders_bounds CHECK", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := world(t, c.up)
+			last := len(o.Migrations[0].Up.Statements) - 1
+			lock(&o, last, last, "public.orders", "SHARE ROW EXCLUSIVE", 4990, 5000, 5000)
+			findings := rule.Judge(o, only("lock-budget")).Findings
+			if len(findings) != 1 {
+				t.Fatalf("%d findings, want 1", len(findings))
+			}
+			fix := findings[0].Fix
+			checkPasted(t, o.Layout, fix)
+			if !strings.Contains(fix, c.fix) {
+				t.Errorf("does not say %q:\n%s", c.fix, fix)
+			}
+			for _, s := range c.lacks {
+				if strings.Contains(fix, s) {
+					t.Errorf("says %q:\n%s", s, fix)
+				}
+			}
+		})
+	}
+
+	// Of what ran under another's lock, what is about new tables can stay.
+	o := world(t, "DROP VIEW daily;\n"+made+"CREATE TABLE visits (kind bigint REFERENCES kinds);\nCREATE INDEX visits_kind ON visits (kind);\nCREATE VIEW daily AS SELECT 1")
+	lock(&o, 0, 4, "public.orders", "ACCESS EXCLUSIVE", 4990, 5000, 2)
+	fix := rule.Judge(o, only("lock-budget")).Findings[0].Fix
+	if want := "-- keep dropping and making the view in one migration, and nothing slow between the two"; fix != want {
+		t.Errorf("got\n%s\nwant\n%s", fix, want)
+	}
+}
+
 // checkPasted puts each step of a fix into a file of its own, as somebody in a
 // hurry would, and reads it as the layout does: what refuses a transaction
 // block must not be in one.
