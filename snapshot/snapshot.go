@@ -182,6 +182,10 @@ type Target struct {
 	Params string
 	// Lacks is what the account may not do here, and so what stays unmeasured.
 	Lacks []Lack
+	// Restart stops the server cleanly, which ends every session on it, and starts
+	// it again on its port, with settings on top of the Spec's; none brings back
+	// what Provision had started. It is nil where that is nobody's to do.
+	Restart func(ctx context.Context, settings map[string]string) error
 	// Close stops and removes the server. It works on a context of its own
 	// where the caller's is done, and may be called twice.
 	Close func(ctx context.Context) error

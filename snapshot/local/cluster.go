@@ -89,7 +89,7 @@ func (m *machine) attempt(ctx context.Context, spec snapshot.Spec, offer snapsho
 	if err := c.initialise(ctx, c); err != nil {
 		return nil, err
 	}
-	port, err := c.start(ctx, snapshot.FirstInstance, spec.Settings)
+	port, err := c.start(ctx, snapshot.FirstInstance, 0, spec.Settings)
 	if err != nil {
 		if c.template != "" && ctx.Err() == nil {
 			kept.discard(c.template)
@@ -128,6 +128,8 @@ func (m *machine) target(c *cluster, port int, rec record, detail string) *snaps
 	}
 	if c.several {
 		t.Instances = &instances{cluster: c}
+	} else {
+		t.Restart = c.restart
 	}
 	return t
 }
@@ -158,12 +160,15 @@ func (c *cluster) secret(name, content string) (string, error) {
 // own gives a file to the server's user.
 func (c *cluster) own(path string) error { return chown(path, c.as) }
 
-// start starts an instance's server, on another port as long as somebody else
-// is quicker to take the free one we found.
-func (c *cluster) start(ctx context.Context, instance string, settings map[string]string) (int, error) {
+// start starts an instance's server on a port, or on any for 0: then on another
+// one as long as somebody else is quicker to take the free one we found.
+func (c *cluster) start(ctx context.Context, instance string, wanted int, settings map[string]string) (int, error) {
 	settings = maps.Clone(settings)
 	for tries := 0; ; tries++ {
-		port, err := freePort()
+		port, err := wanted, error(nil)
+		if port == 0 {
+			port, err = freePort()
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -178,11 +183,50 @@ func (c *cluster) start(ctx context.Context, instance string, settings map[strin
 			return port, nil
 		case !errors.As(err, &died) || ctx.Err() != nil || tries >= 8:
 			return 0, err
-		case strings.Contains(died.log, "Address already in use"), c.adjust(c, settings, died.log):
+		case c.adjust(c, settings, died.log):
+		case strings.Contains(died.log, "Address already in use"):
+			if wanted != 0 { // a session of somebody's that will end, as a rule
+				time.Sleep(time.Duration(tries) * 100 * time.Millisecond)
+			}
 		default:
 			return 0, err
 		}
 	}
+}
+
+// restart is snapshot.Target's, of a cluster of one server. On record is the
+// server that was stopped until the next one is: it has no process any more, so
+// that nobody takes another for it.
+func (c *cluster) restart(ctx context.Context, settings map[string]string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("restart the server: %w", err)
+		}
+	}()
+	const it = snapshot.FirstInstance
+	rec, err := c.read()
+	if err != nil {
+		return err
+	}
+	srv, ok := rec.Servers[it]
+	if !ok {
+		return errors.New("it was never started")
+	}
+	if c.alive(srv, it) {
+		// Killed while it still writes, it would only have to read its log first.
+		if err := end(ctx, srv.Owner, syscall.SIGINT, 24*time.Hour); err != nil {
+			return err
+		}
+	}
+	all := maps.Clone(rec.Settings)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, settings)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	_, err = c.start(ctx, it, srv.Port, all)
+	return err
 }
 
 // startError is a server that ended instead of answering.

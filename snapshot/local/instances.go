@@ -113,7 +113,7 @@ func (i *instances) startInstance(ctx context.Context, name string, settings map
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
-	port, err := i.start(ctx, name, all)
+	port, err := i.start(ctx, name, 0, all)
 	if err != nil {
 		return "", 0, errors.Join(err, i.kill(context.WithoutCancel(ctx), name))
 	}

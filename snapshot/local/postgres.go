@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -53,6 +54,7 @@ func postgres() *product {
 				if conf, err = os.ReadFile(file); err != nil {
 					return nil, fmt.Errorf("configure server: %w", err)
 				}
+				conf, _, _ = bytes.Cut(conf, []byte(ourSettings)) // of an earlier start
 			}
 			// Written over, not replaced: the file stays the server's user's.
 			if err := os.WriteFile(file, slices.Concat(conf, postgresSettings(c, port, settings)), 0o600); err != nil {
@@ -62,7 +64,7 @@ func postgres() *product {
 		},
 		adjust: func(c *cluster, settings map[string]string, log string) bool {
 			missing := settings["shared_preload_libraries"]
-			if c.without != "" || missing == "" || !strings.Contains(log, "could not access file") {
+			if missing == "" || !strings.Contains(log, "could not access file") {
 				return false
 			}
 			// Contributed modules are a package of their own on Red Hat.
@@ -212,6 +214,9 @@ func enthrone(ctx context.Context, c *cluster) error {
 	return nil
 }
 
+// ourSettings stands between what initdb wrote into postgresql.conf and ours.
+const ourSettings = "\n# Settings of migration-gate\n"
+
 // postgresSettings renders what is appended to postgresql.conf. Ours come last, for
 // the last line of a name counts: a server nobody else reaches is not up to
 // the caller.
@@ -229,7 +234,7 @@ func postgresSettings(c *cluster, port int, want map[string]string) []byte {
 		own["unix_socket_directories"] = ""
 	}
 	var b strings.Builder
-	b.WriteString("\n")
+	b.WriteString(ourSettings)
 	for _, m := range []map[string]string{want, own} {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			fmt.Fprintf(&b, "%s = '%s'\n", k, strings.ReplaceAll(m[k], "'", "''"))

@@ -1,11 +1,15 @@
 package local_test
 
 import (
+	"context"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -121,4 +125,102 @@ func TestPostgresFromATemplate(t *testing.T) {
 			t.Error("took what others can write to")
 		}
 	})
+}
+
+// TestRestart: the server comes back on its port with what was in it, with other
+// settings and then with its own, and a later process finds it.
+func TestRestart(t *testing.T) {
+	ctx := t.Context()
+	root := scratch(t)
+	p := local.New(local.Options{Scratch: root, Path: os.Getenv("PATH")})
+	offer := p.Offer(ctx, snapshot.Spec{})
+	if !offer.OK {
+		snapshottest.Missing(t, "restarts of a server: "+offer.Detail, "testdata/install.sh postgresql")
+	}
+	spec := snapshot.Spec{Run: "restarts", Keep: true, Settings: map[string]string{"fsync": "off", "work_mem": "5MB", "shared_preload_libraries": "is_not_installed"}}
+	target, err := p.Provision(ctx, spec, offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = target.Close(context.Background()) })
+	ask := func(sql string) (said string) {
+		t.Helper()
+		c, err := dialPostgres(t, target, target.Password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close(ctx)
+		if err := c.QueryRow(ctx, sql).Scan(&said); err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	const settings = "SELECT concat_ws(' ', current_setting('wal_level'), current_setting('max_wal_senders'), current_setting('work_mem'), current_setting('fsync'))"
+	if got := ask(settings); got != "replica 10 5MB off" {
+		t.Errorf("started with %s", got)
+	}
+	ask("SELECT lo_from_bytea(4711, 'kept')::text")
+
+	idle, err := dialPostgres(t, target, target.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close(ctx)
+	if err := target.Restart(ctx, map[string]string{"wal_level": "minimal", "max_wal_senders": "0", "work_mem": "6MB"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(settings); got != "minimal 0 6MB off" {
+		t.Errorf("restarted with %s", got)
+	}
+	if idle.Ping(ctx) == nil {
+		t.Error("a session has outlived its server")
+	}
+	if _, err := p.Attach(ctx, target.Handle); err != nil {
+		t.Errorf("a restarted server is not found: %v", err)
+	}
+
+	// Somebody takes the port while nobody listens on it.
+	err = target.Restart(ctx, map[string]string{"wal_level": "never heard of"})
+	if err == nil || !strings.Contains(err.Error(), "never heard of") {
+		t.Errorf("restarted with a setting that there is not: %v", err)
+	}
+	squatter, err := net.Listen("tcp4", net.JoinHostPort(target.Host, strconv.Itoa(target.Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(500*time.Millisecond, func() { squatter.Close() })
+	again, err := p.Attach(ctx, target.Handle)
+	if err == nil {
+		t.Errorf("attached to a server that does not run: %v", again)
+	}
+	if err := target.Restart(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(settings); got != "replica 10 5MB off" {
+		t.Errorf("came back with %s", got)
+	}
+	if got := ask("SELECT convert_from(lo_get(4711), 'UTF8')"); got != "kept" {
+		t.Errorf("came back with %q in it", got)
+	}
+
+	attached, err := p.Attach(ctx, target.Handle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := attached.Restart(ctx, nil); err != nil {
+		t.Errorf("a later process cannot restart it: %v", err)
+	}
+	conf, err := os.ReadFile(filepath.Join(target.Handle.ID, "data/postgresql.conf"))
+	if err != nil || strings.Count(string(conf), "\nwork_mem") != 1 {
+		t.Errorf("the settings pile up in postgresql.conf (%v):\n%s", err, conf[max(0, len(conf)-2000):])
+	}
+	if err := target.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := attached.Restart(ctx, nil); err == nil {
+		t.Error("restarted what was removed")
+	}
+	if left, _ := os.ReadDir(root + "/migration-gate-" + strconv.Itoa(os.Geteuid())); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }

@@ -15,6 +15,7 @@ const (
 	stageIndexes    = "indexes"
 	stageKeys       = "foreign keys"
 	stageStatistics = "statistics"
+	stageRestarts   = "restarts"
 )
 
 // track tells of the stages of a restore: one at a time, each as often as it

@@ -81,7 +81,13 @@ func Server(tb testing.TB, major string) *snapshot.Target {
 	if major == "" {
 		major = Majors(tb)[0]
 	}
-	target, err := shared("PostgreSQL "+major, func() (*snapshot.Target, error) { return start(tb.Logf, major, Settings()) })
+	target, err := shared("PostgreSQL "+major, func() (*snapshot.Target, error) {
+		t, err := start(tb.Logf, major, Settings())
+		if err == nil {
+			t.Restart = nil // others are at work on it
+		}
+		return t, err
+	})
 	if err != nil {
 		tb.Fatalf("no PostgreSQL %s for this test: %v\n(MG_TEST_MAJORS chooses the majors to test on, now %q)", major, err, Majors(tb))
 	}
