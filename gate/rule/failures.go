@@ -53,6 +53,32 @@ func cause(f *gate.Failure) string {
 // missingRole tells roles from what else has no name: they share a SQLSTATE.
 var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
 
+// What PostgreSQL says to those who make roles, and to those who give things to
+// a role that they are not (the latter in its words before and since 16).
+var (
+	noNewRoles = regexp.MustCompile(`^(?:permission denied to create role|must be superuser to create |must have CREATEROLE )`)
+	notMember  = regexp.MustCompile(`^must be (?:a )?(?:member of|able to SET ROLE) (?:role )?"(.+)"$`)
+)
+
+// denied is the way out where the migrating role may not.
+func denied(message string) string {
+	if noNewRoles.MatchString(message) {
+		return "roles are the whole server's, and the migrating role, an ordinary owner, makes none: let a superuser make it by hand once, " +
+			"have the migration do so only where pg_roles lacks it, and name it with --role, or give production's with --globals"
+	}
+	switch m := notMember.FindStringSubmatch(message); {
+	case m == nil:
+	case m[1] == "postgres": // the superuser of nearly every server
+		return "postgres is the test server's superuser, which the migrating role is no member of: say OWNER TO CURRENT_USER, " +
+			"which is the same wherever postgres migrates, or leave it out"
+	default:
+		return "the migrating role is a member of the roles that --role names (or roles: in the configuration): add --role " + m[1] +
+			" if production's migrations may give things to it (no superuser's role), else say OWNER TO CURRENT_USER or leave it out"
+	}
+	return "the migrating role is an ordinary owner, as it should be in production: " +
+		"let a superuser do this by hand once, or take it out of the migration"
+}
+
 // remedy is a next step for the failures that have a well-known one, else the
 // server's hint.
 func (c postgresFixes) remedy(f *gate.Failure) string {
@@ -60,8 +86,7 @@ func (c postgresFixes) remedy(f *gate.Failure) string {
 	case "25001":
 		return c.outside("this statement refuses to run inside a transaction block")
 	case "42501":
-		return "the migrating role is an ordinary owner, as it should be in production: " +
-			"let a superuser do this by hand once, or take it out of the migration"
+		return denied(f.Message)
 	case "55P04":
 		return "a new enum value can be used only after the transaction that added it: " +
 			"move the statement that uses it into a migration of its own"

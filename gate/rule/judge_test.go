@@ -408,6 +408,21 @@ func TestMigrationFailed(t *testing.T) {
 		}
 	}
 
+	// As servers before and since 16 say it.
+	for message, want := range map[string]string{
+		"permission denied to create role":            "--globals",
+		`must be member of role "reporting"`:          "add --role reporting if",
+		`must be able to SET ROLE "reporting"`:        "add --role reporting if",
+		`must be member of role "postgres"`:           "OWNER TO CURRENT_USER",
+		"permission denied for function pg_read_file": "let a superuser do this by hand once",
+	} {
+		o := world(t, "ALTER TABLE orders OWNER TO reporting")
+		o.Migrations[0].Apply.Failure = &gate.Failure{Code: "42501", Message: message}
+		if f := rule.Judge(o, only("migration-failed")).Findings[0]; !strings.Contains(f.Fix, want) {
+			t.Errorf("%s: %s", message, f.Fix)
+		}
+	}
+
 	o = world(t, "GRANT SELECT ON orders TO reporting")
 	o.Migrations[0].Apply.Failure = &gate.Failure{Code: "42704", Message: `role "reporting" does not exist`}
 	if f := rule.Judge(o, only("migration-failed")).Findings[0]; !strings.Contains(f.Fix, "--role reporting ") {
