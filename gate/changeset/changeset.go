@@ -115,6 +115,9 @@ type Change struct {
 	// Skipped are the head's steps that no SQL holds, such as Go files, and that
 	// Ignore names: they are not run.
 	Skipped []string `json:"skipped,omitempty"`
+	// Callbacks are scripts that the tool runs at events (Flyway's afterUndo.sql)
+	// and that differ, by path, but for those that ran around the added migrations.
+	Callbacks []string `json:"callbacks,omitempty"`
 	// Parsing is how the scripts were read, for whoever reads more of them.
 	Parsing migration.Options `json:"-"`
 	// MergedFS and HeadFS are the two sides' directories, rooted at Top.
@@ -262,6 +265,10 @@ func (c *Change) fill(opt Options, base, head *tree) error {
 		case !c.note(opt, err):
 			return err
 		}
+	}
+	c.Callbacks = differing(slices.Concat(baseSet.Callbacks, headSet.Callbacks), base, head)
+	if len(c.Added) > 0 {
+		c.Callbacks = slices.DeleteFunc(c.Callbacks, func(f string) bool { return slices.Contains(headSet.Around, f) })
 	}
 	return nil
 }

@@ -27,15 +27,8 @@ func companionOf(name, layout string, own map[string]owner) (owner, bool) {
 }
 
 // configsOf lists the tool's own files for the directory that differ.
-func configsOf(layout migration.Layout, dir string, base, head *tree) (names []string) {
-	for _, name := range layout.ConfigFiles(dir) {
-		_, was := base.files[name]
-		_, is := head.files[name]
-		if was != is || is && differ(base, name, head, name) {
-			names = append(names, name)
-		}
-	}
-	return names
+func configsOf(layout migration.Layout, dir string, base, head *tree) []string {
+	return differing(layout.ConfigFiles(dir), base, head)
 }
 
 // companions tells what happened to the files beside merged migrations that

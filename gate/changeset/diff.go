@@ -285,6 +285,19 @@ func unrecognised(set migration.Set, base, head *tree, layout string) (mistakes 
 	return mistakes
 }
 
+// differing are those of some files that this change adds, edits or deletes.
+func differing(files []string, base, head *tree) (names []string) {
+	for _, name := range files {
+		_, was := base.files[name]
+		_, is := head.files[name]
+		if was != is || is && differ(base, name, head, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // firstReversals finds the files that this change brings and that are taken for
 // reversals by an underscore alone, where the base has none of that sort: what
 // has run every file so far would run them too.
@@ -299,7 +312,7 @@ func firstReversals(baseSet, headSet migration.Set, base *tree) (mistakes []*mig
 		stem := name[:strings.LastIndexByte(name, '_')]
 		mistakes = append(mistakes, &migration.InputError{
 			File: name, Message: "the first file here whose name ends as a reversal's might: whatever runs the others may run it as well",
-			Remedy: fmt.Sprintf("name it %s.down.sql if it reverses %s, and with another last word if not", path.Base(stem), path.Base(stem)),
+			Remedy: fmt.Sprintf("name it %s.down.sql if it reverses %s, and with another last word if not; where a tool wants it so, list it under ignore: until it is merged", path.Base(stem), path.Base(stem)),
 		})
 	}
 	return mistakes

@@ -42,6 +42,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	if err == nil {
 		a.toolConfigs(change)
 		a.unseen = append(append(a.elsewhere(ctx, opt, change), skipped(change)...), caveats(change)...)
+		a.unseen = append(a.unseen, aside(change)...)
 	}
 	return change, err
 }
@@ -95,6 +96,26 @@ func caveats(change *changeset.Change) (all []gate.Unmeasured) {
 		if m.Up.Caveat != "" {
 			all = append(all, gate.Unmeasured{What: "how " + change.Layout + " itself ends " + m.Up.File, Why: m.Up.Caveat, Remedy: m.Up.Remedy})
 		}
+	}
+	return all
+}
+
+// aside tells of files that are the migrations' and that no run of the change's
+// own has to do with: once merged, no later change is judged by them.
+func aside(change *changeset.Change) (all []gate.Unmeasured) {
+	for _, f := range change.Files {
+		if f.Merged && f.Status == "added" {
+			all = append(all, gate.Unmeasured{
+				What: f.Path, Why: "reverses a merged migration, which this change does not apply, so it is not run", Accepted: true,
+				Remedy: "look for what it destroys: migration-gate lint --all " + f.Path,
+			})
+		}
+	}
+	for _, name := range change.Callbacks {
+		all = append(all, gate.Unmeasured{
+			What: name, Why: "a callback that differs, and nothing that this change applies has it run", Accepted: true,
+			Remedy: "look for what it locks and destroys by reading it; around scripts, change it together with one",
+		})
 	}
 	return all
 }

@@ -60,6 +60,10 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 		all[i], _ = configure(all[i], fsys, dir, opt) // who needs more than names says what is wrong
 	}
 	found := make([]Candidate, len(all))
+	there := map[string]bool{}
+	for _, rel := range rels {
+		there[rel] = true
+	}
 	for _, rel := range rels {
 		if !isSQL(rel) {
 			continue
@@ -68,7 +72,7 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 		if err != nil {
 			continue // a broken link: whoever needs the file says so
 		}
-		if !count(found, all, rel, text) {
+		if !count(found, all, rel, text, reversesPlain(rel, there)) {
 			d.Others = append(d.Others, rel)
 		}
 	}
@@ -88,13 +92,20 @@ func Detect(fsys fs.FS, dir string, opt Options) (Detection, error) {
 	return d, nil
 }
 
+// reversesPlain: beside 1_a.sql, 1_a.down.sql reverses that. golang-migrate would
+// have 1_a.up.sql.
+func reversesPlain(rel string, there map[string]bool) bool {
+	stem, ok := strings.CutSuffix(rel, ".down.sql")
+	return ok && there[stem+".sql"] && !there[stem+".up.sql"]
+}
+
 // count books a file to the tools that claim it, and reports whether one does.
 // An example is of a tool's own files where it has some.
-func count(found []Candidate, all []tool, rel string, text []byte) (claimed bool) {
+func count(found []Candidate, all []tool, rel string, text []byte, ofPlain bool) (claimed bool) {
 	owner, most := -1, noClaim
 	whys := make([]string, len(all))
 	for i, t := range all {
-		if path.Base(rel) != rel && !t.deep() {
+		if _, pairs := t.(golangMigrate); pairs && ofPlain || path.Base(rel) != rel && !t.deep() {
 			continue
 		}
 		strength, why := t.claim(rel, text)

@@ -143,6 +143,9 @@ func (m Migration) IsCallback() bool {
 	return m.Repeatable && m.Order != "" && !strings.HasPrefix(m.Order, flywayRepeatable)
 }
 
+// flywayAround are the callbacks before and after each script.
+var flywayAround = []string{"beforeEachMigrate", "afterEachMigrate"}
+
 // flywayRefused are callbacks that run with a migration in ways that cannot be
 // had by running scripts.
 var flywayRefused = []string{"beforeEachMigrateStatement", "afterEachMigrateStatement", "beforeConnect", "afterConnect", "createSchema", "beforeCreateSchema"}
@@ -202,9 +205,9 @@ func flywayOrder(version string) string {
 	return orderOf(parts...)
 }
 
-func (t flyway) helps(rel string) bool {
+func (t flyway) helps(rel string) (helps, around bool) {
 	n, ok := t.config().parse(path.Base(rel))
-	return ok && n.problem == "" && slices.Contains(flywayEvents, n.prefix)
+	return ok && n.problem == "" && slices.Contains(flywayEvents, n.prefix), slices.Contains(flywayAround, n.prefix)
 }
 
 func (t flyway) meant(rel string) string {
@@ -240,7 +243,7 @@ func (t flyway) each(rels []string, dir string) (before, behind []string) {
 	var found [2][]callback
 	for _, rel := range rels {
 		n, ok := t.config().parse(path.Base(rel))
-		if i := slices.Index([]string{"beforeEachMigrate", "afterEachMigrate"}, n.prefix); ok && n.problem == "" && i >= 0 {
+		if i := slices.Index(flywayAround, n.prefix); ok && n.problem == "" && i >= 0 {
 			found[i] = append(found[i], callback{n.description, path.Join(dir, rel)})
 		}
 	}

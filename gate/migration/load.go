@@ -24,6 +24,10 @@ type Set struct {
 	// Unsure are reversals by their names' last word alone, behind an underscore
 	// (plain), by path: other programs would run them like any file.
 	Unsure []string
+	// Callbacks are what the tool runs at its events, and that is no migration, by
+	// path. Around says of those that it runs around each script, as Parse does.
+	Callbacks []string
+	Around    []string
 	// Skipped are steps of the tool's that no SQL holds, and that Ignore names.
 	Skipped []string
 }
@@ -153,8 +157,9 @@ type gatherer interface {
 // surveyor is a tool that runs some files of a directory around others.
 type surveyor interface {
 	survey(fsys fs.FS, dir string, opt Options) (tool, error)
-	// helps reports whether a file is run so, or at no migration at all.
-	helps(rel string) bool
+	// helps reports whether a file is run at another's or at no migration at all,
+	// and whether that is around each script.
+	helps(rel string) (helps, around bool)
 	// meant is how a file would have to be named, where it looks as if its
 	// author took it for a migration and the tool does not.
 	meant(rel string) string
@@ -183,7 +188,11 @@ func scanDir(fsys fs.FS, dir string, t tool, opt Options, set *Set) (known []ent
 			known = append(known, entry{name, file, rel})
 		case isSQL(rel):
 			if s, ok := t.(surveyor); ok {
-				if s.helps(rel) {
+				if helps, around := s.helps(rel); helps {
+					set.Callbacks = append(set.Callbacks, file)
+					if around {
+						set.Around = append(set.Around, file)
+					}
 					continue
 				}
 				if better := s.meant(rel); better != "" {

@@ -110,7 +110,7 @@ func tools() map[string]tool {
 		},
 		"plain": {
 			late:  "what runs the files in their order is past it on a database that is at HIGHEST already, and may never run it there",
-			taken: ranAnother, twice: onlyOne, edited: keepsOld, deleted: knowsGone, renamed: byItsName,
+			taken: "whatever keeps versions takes the two for one, and never runs this one where it has run that one", twice: "whatever keeps versions takes the two for one, and runs one of them", edited: keepsOld, deleted: knowsGone, renamed: byItsName,
 			alone:     "alone in its file; ",
 			outside:   alonePlease + ", which then runs without a transaction (--transaction says how files run)",
 			delimiter: "put the routine into a file of its own",

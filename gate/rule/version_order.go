@@ -15,7 +15,7 @@ import (
 // databases which are further along skip it, refuse it, or run it in another
 // order than new ones.
 func versionOrder(c *change) []gate.Finding {
-	tool := c.tool()
+	tool, keyOf := c.tool(), c.versionKey()
 	var highest gate.MergedMigration
 	merged := map[string]gate.MergedMigration{}
 	top := "" // the highest number given out
@@ -23,7 +23,7 @@ func versionOrder(c *change) []gate.Finding {
 		if m.Repeatable || m.Baseline {
 			continue // the one has no version, the other shares one
 		}
-		merged[m.Key()] = m
+		merged[keyOf(m.Version, m.Key(), m.File)] = m
 		if highest.File == "" || m.Key() > highest.Key() {
 			highest, top = m, numberOf(m.Version)
 		}
@@ -48,16 +48,17 @@ func versionOrder(c *change) []gate.Finding {
 		if m.Repeatable {
 			continue
 		}
-		other, taken := merged[m.Key()]
+		version := keyOf(m.Version, m.Key(), m.Up.File)
+		other, taken := merged[version]
 		if taken && other.File == m.Up.File {
 			continue // itself: merged, and not yet applied to the snapshot
 		}
-		if before, twice := seen[m.Key()]; twice {
+		if before, twice := seen[version]; twice {
 			add(m, "", fmt.Sprintf("version %s is the same as %s%s: %s",
 				m.Version, before.Up.File, spelling(m.Version, before.Version), tool.twice), before.Up.File)
 			continue
 		}
-		seen[m.Key()] = m
+		seen[version] = m
 		switch {
 		case taken:
 			add(m, "", fmt.Sprintf("version %s is taken by the merged %s%s: %s",
@@ -72,6 +73,29 @@ func versionOrder(c *change) []gate.Finding {
 		}
 	}
 	return findings
+}
+
+// versionKey is what makes two migrations the same to their tool. Plain files are
+// ordered by their whole names, yet those that begin with one number have one
+// version for whatever keeps versions: sqlx, diesel, Supabase, a script with a
+// table of its own. Not so where merged ones share numbers already, with Prisma,
+// which goes by names, and with days, of which each may have several.
+func (c *change) versionKey() func(version, key, file string) string {
+	byNumber := func(version, key, file string) string {
+		if !isDigits(version) || isTime(version) && len(version) == 8 || path.Base(file) == "migration.sql" {
+			return key
+		}
+		return strings.TrimLeft(version, "0")
+	}
+	seen := map[string]bool{}
+	for _, m := range c.Merged {
+		k := byNumber(m.Version, m.Key(), m.File)
+		if c.Layout != "plain" || seen[k] {
+			return func(_, key, _ string) string { return key }
+		}
+		seen[k] = true
+	}
+	return byNumber
 }
 
 // called is a version or, for a migration without one, its file's name.
