@@ -53,10 +53,12 @@ func cause(f *gate.Failure) string {
 // missingRole tells roles from what else has no name: they share a SQLSTATE.
 var missingRole = regexp.MustCompile(`^role "(.+)" does not exist$`)
 
-// What PostgreSQL says to those who make roles, and to those who give things to
-// a role that they are not (the latter in its words before and since 16).
+// What PostgreSQL says to those who make roles, who may make nothing in a schema
+// (or give a thing in it to somebody who may not), and who give things to a role
+// that they are not (the last in its words before and since 16).
 var (
 	noNewRoles = regexp.MustCompile(`^(?:permission denied to create role|must be superuser to create |must have CREATEROLE )`)
+	noSchema   = regexp.MustCompile(`^permission denied for schema (.+)$`)
 	notMember  = regexp.MustCompile(`^must be (?:a )?(?:member of|able to SET ROLE) (?:role )?"(.+)"$`)
 )
 
@@ -65,6 +67,10 @@ func denied(message string) string {
 	if noNewRoles.MatchString(message) {
 		return "roles are the whole server's, and the migrating role, an ordinary owner, makes none: let a superuser make it by hand once, " +
 			"have the migration do so only where pg_roles lacks it, and name it with --role, or give production's with --globals"
+	}
+	if m := noSchema.FindStringSubmatch(message); m != nil {
+		return "who makes a thing, or is to own it, must be allowed to CREATE in its schema, which only a superuser's deploy does not ask: " +
+			"GRANT CREATE ON SCHEMA " + m[1] + " to the role first"
 	}
 	switch m := notMember.FindStringSubmatch(message); {
 	case m == nil:

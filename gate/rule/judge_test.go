@@ -414,6 +414,7 @@ func TestMigrationFailed(t *testing.T) {
 		`must be member of role "reporting"`:          "add --role reporting if",
 		`must be able to SET ROLE "reporting"`:        "add --role reporting if",
 		`must be member of role "postgres"`:           "OWNER TO CURRENT_USER",
+		"permission denied for schema app":            "GRANT CREATE ON SCHEMA app ",
 		"permission denied for function pg_read_file": "let a superuser do this by hand once",
 	} {
 		o := world(t, "ALTER TABLE orders OWNER TO reporting")
