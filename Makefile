@@ -90,9 +90,9 @@ lint: ## gofmt, vet, staticcheck and actionlint
 	@out=$$(gofmt -l $$(git ls-files '*.go')) && { [ -z "$$out" ] || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }; }
 	@for f in $$(git ls-files '*.sh' .ci/run); do bash -n "$$f" || exit 1; done
 	go vet -C testdata/tools .
-	go vet ./... ./testdata/summary ./testdata/support ./testdata/toolstest ./testdata/images/product
+	go vet ./... ./testdata/summary ./testdata/support ./testdata/histories ./testdata/toolstest ./testdata/images/product
 	CGO_ENABLED=0 go vet ./gate/migration/...
-	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/support ./testdata/toolstest ./testdata/images/product
+	go run $(STATICCHECK) ./... ./testdata/summary ./testdata/support ./testdata/histories ./testdata/toolstest ./testdata/images/product
 	go run $(ACTIONLINT) -shellcheck= -pyflakes= .github/workflows/*.yml testdata/act/migrations.yml
 
 .PHONY: fmt
