@@ -68,7 +68,10 @@ func (r *result) reverse(ctx context.Context, srv *server, s step, k int, rep re
 		}
 	}
 	slices.Sort(lost)
-	if (drifted != "") != (len(lost) > 0) {
+	switch disagrees := (drifted != "") != (len(lost) > 0); {
+	case disagrees && r.history.Explained[s.key] != "":
+		r.explained++
+	case disagrees:
 		r.wrongDrifts++
 		disagree("the gate says %q; the dumped schema has lost %s", drifted, strings.Join(lost, "\n"))
 	}
