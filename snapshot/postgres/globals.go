@@ -39,12 +39,21 @@ func (r *restore) globals(ctx context.Context, in io.Reader) error {
 					return fmt.Errorf("roles: line %d: %w", p.line, err)
 				}
 			case copyIn.MatchString(p.text), createdObject.MatchString(p.text):
-				return fmt.Errorf("roles: line %d: %s is not of roles; it is a dump of databases, so give it alone", p.line, brief(p.text))
+				return fmt.Errorf("roles: line %d: %s is not of roles; it is a dump of databases, so give it alone", p.line, unquoted(p.text))
 			case !setting.MatchString(p.text) && !asks.MatchString(p.text):
-				r.skip(brief(p.text) + ": not known as a statement on roles")
+				r.skip(fmt.Sprintf("line %d of the dump of roles, %s: not known as a statement on roles", p.line, unquoted(p.text)))
 			}
 		}
 	})
+}
+
+// unquoted is the beginning of a statement that nobody knows, and in which any
+// text may be a secret.
+func unquoted(sql string) string {
+	if at := strings.IndexAny(sql, "'$"); at >= 0 {
+		sql = sql[:at] + "…"
+	}
+	return brief(sql)
 }
 
 var (
