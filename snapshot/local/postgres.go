@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -79,7 +80,8 @@ func postgres() *product {
 			return pm.pid == pid && pm.port == port && pm.status == "ready"
 		},
 		client: func(c *cluster, port int, program string, args []string) (names, all, env []string) {
-			return []string{program}, args, []string{"PGHOST=127.0.0.1", "PGPORT=" + strconv.Itoa(port), "PGUSER=" + c.admin,
+			host := cmp.Or(c.sockets(), loopback) // a socket takes less of the processor
+			return []string{program}, args, []string{"PGHOST=" + host, "PGPORT=" + strconv.Itoa(port), "PGUSER=" + c.admin,
 				"PGPASSWORD=" + c.password, "PGSSLMODE=disable", "PGCONNECT_TIMEOUT=10"}
 		},
 		beside: func(bin string) []string { return []string{bin} },
@@ -224,14 +226,11 @@ func postgresSettings(c *cluster, port int, want map[string]string) []byte {
 	own := map[string]string{
 		"listen_addresses":           "127.0.0.1",
 		"port":                       strconv.Itoa(port),
-		"unix_socket_directories":    c.file("sock"),
+		"unix_socket_directories":    c.sockets(),
 		"unix_socket_permissions":    "0700",
 		"dynamic_shared_memory_type": sharedMemory(),
 		"logging_collector":          "off",
 		"log_destination":            "stderr",
-	}
-	if len(c.file("sock/.s.PGSQL.65535")) > 103 { // 104 bytes with the NUL on BSD and macOS, 108 on Linux
-		own["unix_socket_directories"] = ""
 	}
 	var b strings.Builder
 	b.WriteString(ourSettings)
@@ -241,6 +240,15 @@ func postgresSettings(c *cluster, port int, want map[string]string) []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// sockets is the directory of PostgreSQL's Unix sockets, "" where its path is too
+// long for one: 104 bytes with the NUL on BSD and macOS, 108 on Linux.
+func (s scratch) sockets() string {
+	if len(s.file("sock/.s.PGSQL.65535")) > 103 {
+		return ""
+	}
+	return s.file("sock")
 }
 
 // sharedMemory picks where parallel workers exchange data: /dev/shm is quick,
