@@ -51,6 +51,8 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 			if enc, ok := strings.CutPrefix(p.text, "encoding "); ok {
 				err = l.run(ctx, "SET client_encoding = "+Literal(strings.Trim(enc, " ';")))
 			}
+		case !isCopy && copies.MatchString(p.text):
+			err = errors.New("COPY of a file, a program or a query is nothing that a dump holds; take the snapshot with pg_dump")
 		case isCopy:
 			err = l.copy(ctx, p.text, s.copyData())
 		default:
@@ -62,6 +64,10 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 		}
 	}
 }
+
+// copies other things than the rows behind it. It would run as the server's own
+// account.
+var copies = regexp.MustCompile(`(?i)^COPY\b`)
 
 // passesBy: the statement is on another database of a dump of a whole cluster.
 // What is said of roles counts wherever it stands.

@@ -213,6 +213,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"a row that is not one", edit(plain, "\n4999\t", "\nx4999\t"), []string{"COPY public.t", "line ", "x4999"}},
 		{"a broken foreign key", edit(plain, "FROM stdin;\n1\n\\.", "FROM stdin;\n999999\n\\."), []string{"ALTER TABLE ONLY public.c ADD CONSTRAINT c_t_fkey", "23503", "999999"}},
 		{"a shell command", edit(plain, "SET check_function_bodies", "\\! touch /tmp/owned\nSET check_function_bodies"), []string{"line ", "\\! touch", "command of psql"}},
+		{"a program", edit(plain, "SET check_function_bodies", "COPY (SELECT 1) TO PROGRAM 'touch /tmp/owned';\nSET check_function_bodies"), []string{"line ", "COPY of a file, a program or a query"}},
 		{"a second database", write(t, []byte("\\connect a\nCREATE TABLE t();\n\\connect b\n")), []string{"line 3", "second database"}},
 		{"nothing in it, custom", dump(t, nothing, "", "--format=custom"), []string{"holds nothing"}},
 		{"nothing in it, plain", dump(t, nothing, "", "--format=plain"), []string{"holds nothing"}},
