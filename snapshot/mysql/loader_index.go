@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // indexes are those of a table that are built when its rows are in: sorting
@@ -23,10 +23,10 @@ type indexes struct {
 }
 
 var (
-	keyLine       = regexp.MustCompile("^  (UNIQUE )?KEY (`(?:[^`]|``)*`) \\((.*)$")
-	keyColumn     = regexp.MustCompile("^(`(?:[^`]|``)*`)")
-	foreignLine   = regexp.MustCompile("FOREIGN KEY \\((`(?:[^`]|``)*`)")
-	autoIncrement = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+	keyLine       = lazy.Compile("^  (UNIQUE )?KEY (`(?:[^`]|``)*`) \\((.*)$")
+	keyColumn     = lazy.Compile("^(`(?:[^`]|``)*`)")
+	foreignLine   = lazy.Compile("FOREIGN KEY \\((`(?:[^`]|``)*`)")
+	autoIncrement = lazy.Compile(` AUTO_INCREMENT=\d+`)
 )
 
 // takeIndexes drops secondary indexes of a table that has no rows yet, where it

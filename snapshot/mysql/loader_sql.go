@@ -2,8 +2,9 @@ package mysql
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // effective is the beginning of a statement as the server reads it, at most n
@@ -95,31 +96,31 @@ const (
 )
 
 var (
-	lockTables   = regexp.MustCompile(`(?is)^(UN)?LOCK\s+(TABLES?|INSTANCE)\b`)
-	switchKeys   = regexp.MustCompile(`(?is)^ALTER\s+TABLE\s+` + nameRE + `(\s*\.\s*` + nameRE + `)?\s+(DIS|EN)ABLE\s+KEYS\s*$`)
-	transaction  = regexp.MustCompile(`(?is)^(COMMIT|ROLLBACK|BEGIN|START\s+TRANSACTION)\b[\w\s,]*$|^SET\s+(@\w+\s*=\s*@@(SESSION\s*\.\s*)?AUTOCOMMIT\s*,\s*)?(SESSION\s+|@@SESSION\s*\.\s*|@@)?AUTOCOMMIT\s*:?=`)
-	setStatement = regexp.MustCompile(`(?is)^SET\b`)
-	setLog       = regexp.MustCompile(`(?is)^SET\s.*\b(SQL_LOG_BIN|MYSQLDUMP_TEMP_LOG_BIN)\b`)
-	setGlobal    = regexp.MustCompile(`(?is)^SET\s+(?:GLOBAL|PERSIST|PERSIST_ONLY)\s+(\w+)|^SET\s+@@(?:GLOBAL|PERSIST|PERSIST_ONLY)\s*\.\s*(\w+)`)
-	setMode      = regexp.MustCompile(`(?is)\bSQL_MODE\s*:?=`)
-	setAny       = regexp.MustCompile(`(?is)^SET\s+(?:SESSION\s+|LOCAL\s+|@@SESSION\s*\.\s*|@@)?([\w.]+)`)
-	setBroken    = regexp.MustCompile(`(?is)^SET\s+(character_set_client|character_set_results|collation_connection)\s*=\s*[\w;]*$`)
-	use          = regexp.MustCompile(`(?is)^USE\s+(` + nameRE + `)\s*$`)
-	database     = regexp.MustCompile(`(?is)^(CREATE|ALTER|DROP)\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(` + nameRE + `)`)
-	createOf     = regexp.MustCompile(`(?is)^CREATE\b.*?\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE|USER|ROLE|SERVER|TABLESPACE|LOGFILE|INDEX|RESOURCE|SPATIAL\s+REFERENCE)\b`)
-	engineOf     = regexp.MustCompile(`(?is)\bENGINE\s*=\s*(\w+)`)
-	soname       = regexp.MustCompile(`(?is)\bSONAME\b`)
-	dropOf       = regexp.MustCompile(`(?is)^DROP\s+(TEMPORARY\s+)?(TABLE|VIEW|PROCEDURE|FUNCTION|EVENT|TRIGGER|SEQUENCE|PACKAGE)\b`)
-	elsewhere    = regexp.MustCompile(`(?is)^((CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|(UNDO\s+)?TABLESPACE|LOGFILE|RESOURCE|SPATIAL\s+REFERENCE|INSTANCE|AUDIT)\b|GRANT\b|REVOKE\b|SET\s+(PASSWORD|ROLE|DEFAULT\s+ROLE|RESOURCE)\b|CHANGE\s+(MASTER|REPLICATION)\b|(START|STOP|RESET)\s+(ALL\s+)?(SLAVES?|REPLICAS?|MASTER|BINARY|GROUP_REPLICATION|PERSIST)\b|PURGE\b|(UN)?INSTALL\s+(PLUGIN|SONAME|COMPONENT)\b|FLUSH\b|BINLOG\b|KILL\b|SHUTDOWN\b)`)
-	clientWord   = regexp.MustCompile(`(?is)^(SOURCE|SYSTEM|TEE|PAGER|EDIT|NOTEE|NOPAGER|CONNECT|CHARSET|STATUS|WARNINGS|NOWARNING|PROMPT|REHASH|RESETCONNECTION)\b[^(=]*$|^\\`)
-	definer      = regexp.MustCompile(`(?i)\bDEFINER\s*=\s*`)
-	account      = regexp.MustCompile(`(?i)^` + accountRE)
-	afterCreate  = regexp.MustCompile(`(?is)\bCREATE\b(\s+OR\s+REPLACE\b)?(\s+ALGORITHM\s*=\s*\w+)?`)
-	directory    = regexp.MustCompile(`(?is)\b(DATA|INDEX)\s+DIRECTORY\s*=?\s*'[^']*'`)
-	tablespace   = regexp.MustCompile(`(?is)\bTABLESPACE\s*=?\s*(` + nameRE + `)`)
-	encryption   = regexp.MustCompile(`(?is)\bENCRYPTION\s*=?\s*'[^']*'`)
-	modeLiteral  = regexp.MustCompile(`(?is)(SQL_MODE\s*:?=\s*)'([^']*)'`)
-	insertInto   = regexp.MustCompile(`(?is)^(?:INSERT|REPLACE)\s+(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY)\s+)?(?:IGNORE\s+)?INTO\s+(` + nameRE + `)(?:\s*\.\s*(` + nameRE + `))?\s*(?:\((?:[^()` + "`" + `"]|` + "`(?:[^`]|``)*`" + `|"(?:[^"]|"")*")*\)\s*)?VALUES\s*`)
+	lockTables   = lazy.Compile(`(?is)^(UN)?LOCK\s+(TABLES?|INSTANCE)\b`)
+	switchKeys   = lazy.Compile(`(?is)^ALTER\s+TABLE\s+` + nameRE + `(\s*\.\s*` + nameRE + `)?\s+(DIS|EN)ABLE\s+KEYS\s*$`)
+	transaction  = lazy.Compile(`(?is)^(COMMIT|ROLLBACK|BEGIN|START\s+TRANSACTION)\b[\w\s,]*$|^SET\s+(@\w+\s*=\s*@@(SESSION\s*\.\s*)?AUTOCOMMIT\s*,\s*)?(SESSION\s+|@@SESSION\s*\.\s*|@@)?AUTOCOMMIT\s*:?=`)
+	setStatement = lazy.Compile(`(?is)^SET\b`)
+	setLog       = lazy.Compile(`(?is)^SET\s.*\b(SQL_LOG_BIN|MYSQLDUMP_TEMP_LOG_BIN)\b`)
+	setGlobal    = lazy.Compile(`(?is)^SET\s+(?:GLOBAL|PERSIST|PERSIST_ONLY)\s+(\w+)|^SET\s+@@(?:GLOBAL|PERSIST|PERSIST_ONLY)\s*\.\s*(\w+)`)
+	setMode      = lazy.Compile(`(?is)\bSQL_MODE\s*:?=`)
+	setAny       = lazy.Compile(`(?is)^SET\s+(?:SESSION\s+|LOCAL\s+|@@SESSION\s*\.\s*|@@)?([\w.]+)`)
+	setBroken    = lazy.Compile(`(?is)^SET\s+(character_set_client|character_set_results|collation_connection)\s*=\s*[\w;]*$`)
+	use          = lazy.Compile(`(?is)^USE\s+(` + nameRE + `)\s*$`)
+	database     = lazy.Compile(`(?is)^(CREATE|ALTER|DROP)\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(` + nameRE + `)`)
+	createOf     = lazy.Compile(`(?is)^CREATE\b.*?\b(TABLE|VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|SEQUENCE|PACKAGE|USER|ROLE|SERVER|TABLESPACE|LOGFILE|INDEX|RESOURCE|SPATIAL\s+REFERENCE)\b`)
+	engineOf     = lazy.Compile(`(?is)\bENGINE\s*=\s*(\w+)`)
+	soname       = lazy.Compile(`(?is)\bSONAME\b`)
+	dropOf       = lazy.Compile(`(?is)^DROP\s+(TEMPORARY\s+)?(TABLE|VIEW|PROCEDURE|FUNCTION|EVENT|TRIGGER|SEQUENCE|PACKAGE)\b`)
+	elsewhere    = lazy.Compile(`(?is)^((CREATE|ALTER|DROP|RENAME)\s+(OR\s+REPLACE\s+)?(USER|ROLE|SERVER|(UNDO\s+)?TABLESPACE|LOGFILE|RESOURCE|SPATIAL\s+REFERENCE|INSTANCE|AUDIT)\b|GRANT\b|REVOKE\b|SET\s+(PASSWORD|ROLE|DEFAULT\s+ROLE|RESOURCE)\b|CHANGE\s+(MASTER|REPLICATION)\b|(START|STOP|RESET)\s+(ALL\s+)?(SLAVES?|REPLICAS?|MASTER|BINARY|GROUP_REPLICATION|PERSIST)\b|PURGE\b|(UN)?INSTALL\s+(PLUGIN|SONAME|COMPONENT)\b|FLUSH\b|BINLOG\b|KILL\b|SHUTDOWN\b)`)
+	clientWord   = lazy.Compile(`(?is)^(SOURCE|SYSTEM|TEE|PAGER|EDIT|NOTEE|NOPAGER|CONNECT|CHARSET|STATUS|WARNINGS|NOWARNING|PROMPT|REHASH|RESETCONNECTION)\b[^(=]*$|^\\`)
+	definer      = lazy.Compile(`(?i)\bDEFINER\s*=\s*`)
+	account      = lazy.Compile(`(?i)^` + accountRE)
+	afterCreate  = lazy.Compile(`(?is)\bCREATE\b(\s+OR\s+REPLACE\b)?(\s+ALGORITHM\s*=\s*\w+)?`)
+	directory    = lazy.Compile(`(?is)\b(DATA|INDEX)\s+DIRECTORY\s*=?\s*'[^']*'`)
+	tablespace   = lazy.Compile(`(?is)\bTABLESPACE\s*=?\s*(` + nameRE + `)`)
+	encryption   = lazy.Compile(`(?is)\bENCRYPTION\s*=?\s*'[^']*'`)
+	modeLiteral  = lazy.Compile(`(?is)(SQL_MODE\s*:?=\s*)'([^']*)'`)
+	insertInto   = lazy.Compile(`(?is)^(?:INSERT|REPLACE)\s+(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY)\s+)?(?:IGNORE\s+)?INTO\s+(` + nameRE + `)(?:\s*\.\s*(` + nameRE + `))?\s*(?:\((?:[^()` + "`" + `"]|` + "`(?:[^`]|``)*`" + `|"(?:[^"]|"")*")*\)\s*)?VALUES\s*`)
 )
 
 // goneModes are modes of SQL that old servers had and write in their dumps.

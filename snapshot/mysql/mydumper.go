@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // mydumperFile is one file of mydumper's, by its name: "shop-schema-create.sql",
@@ -41,7 +42,7 @@ var mdKinds = []struct {
 	{"-metadata", mdNothing}, {"-schema", mdTable},
 }
 
-var mdChunk = regexp.MustCompile(`^(.*?)((?:\.\d{5,})*)$`)
+var mdChunk = lazy.Compile(`^(.*?)((?:\.\d{5,})*)$`)
 
 // readName tells from a file's name what is in it.
 func readName(name string) (f mydumperFile) {

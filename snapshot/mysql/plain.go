@@ -6,9 +6,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // plain restores SQL, of a dump or written by hand.
@@ -23,9 +24,9 @@ func (r *restore) plain(ctx context.Context, l *loader) error {
 }
 
 var (
-	headerDatabase = regexp.MustCompile(`(?m)^-- Host: .*\bDatabase: (\S.*?)\s*$`)
+	headerDatabase = lazy.Compile(`(?m)^-- Host: .*\bDatabase: (\S.*?)\s*$`)
 	// Signs of what dump tools write, also where they leave out comments.
-	signs = regexp.MustCompile(`@OLD_CHARACTER_SET_CLIENT|@saved_cs_client|(?m:^-- (MySQL dump|MariaDB dump|mysqldump|Dump created by MySQL pump|phpMyAdmin SQL Dump|Adminer|MyDumper))`)
+	signs = lazy.Compile(`@OLD_CHARACTER_SET_CLIENT|@saved_cs_client|(?m:^-- (MySQL dump|MariaDB dump|mysqldump|Dump created by MySQL pump|phpMyAdmin SQL Dump|Adminer|MyDumper))`)
 )
 
 // readHead looks for what a dump says of itself.

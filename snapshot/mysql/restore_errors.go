@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
-var quotedName = regexp.MustCompile(`'([^']*)'`)
+var quotedName = lazy.Compile(`'([^']*)'`)
 
 // wayOut is what to do about an error of the server, where that can be said.
 func (r *restore) wayOut(err error) string {
@@ -62,9 +63,9 @@ func (r *restore) words() string {
 	return "MySQL " + r.s.version
 }
 
-var goneFunction = regexp.MustCompile(`(?i)\b(md5|sha1?)\b`)
+var goneFunction = lazy.Compile(`(?i)\b(md5|sha1?)\b`)
 
-var hashing = regexp.MustCompile(`(?i)FUNCTION (?:\S+\.)?(MD5|SHA1?) does not exist`)
+var hashing = lazy.Compile(`(?i)FUNCTION (?:\S+\.)?(MD5|SHA1?) does not exist`)
 
 // classicHashing loads the component that MD5() and SHA1() went to in MySQL 9
 // (gone from 9.7.4), where a view of the dump needs one of them. It stays, also

@@ -9,13 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // What MySQL Shell writes about a dump, a schema and a table; see the manual of
@@ -161,7 +162,7 @@ func baseOf(names map[string]string, name, otherwise string) string {
 // yes: what is not said is included.
 func yes(b *bool) bool { return b == nil || *b }
 
-var shellChunk = regexp.MustCompile(`^@{1,2}(\d+)\.`)
+var shellChunk = lazy.Compile(`^@{1,2}(\d+)\.`)
 
 // find looks for the files of rows, in the order of their numbers.
 func (t *shellTable) find(names []string) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // A server has the locales of its machine: another's dump may name some that
@@ -21,9 +21,9 @@ import (
 // fails on the spot, and then the locale is named as what may be missing.
 
 var (
-	createCollation = regexp.MustCompile(`(?is)^CREATE\s+COLLATION\s+(?:IF\s+NOT\s+EXISTS\s+)?((?:` + identPattern + `\.)?` + identPattern + `)\s*\((.*)\)$`)
-	localeName      = regexp.MustCompile(`(?is)\b(?:locale|lc_collate)\s*=\s*'((?:[^']|'')*)'`)
-	usesCollation   = regexp.MustCompile(`\bCOLLATE pg_catalog\.` + identPattern)
+	createCollation = lazy.Compile(`(?is)^CREATE\s+COLLATION\s+(?:IF\s+NOT\s+EXISTS\s+)?((?:` + identPattern + `\.)?` + identPattern + `)\s*\((.*)\)$`)
+	localeName      = lazy.Compile(`(?is)\b(?:locale|lc_collate)\s*=\s*'((?:[^']|'')*)'`)
+	usesCollation   = lazy.Compile(`\bCOLLATE pg_catalog\.` + identPattern)
 )
 
 // collation makes one, or one of its name that sorts by bytes.

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // locale is what a dump says of its database's text. The zero value means
@@ -20,7 +21,7 @@ type locale struct {
 	provider, all, collate, ctype, icu, rules, builtin string
 }
 
-var localeOption = regexp.MustCompile(`\b(ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE) = (?:'((?:[^']|'')*)'|(\w+))`)
+var localeOption = lazy.Compile(`\b(ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE) = (?:'((?:[^']|'')*)'|(\w+))`)
 
 // localeOf reads the CREATE DATABASE that a dump carries.
 func localeOf(createDatabase string) (l locale) {

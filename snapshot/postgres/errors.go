@@ -2,10 +2,11 @@ package postgres
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // explain names what the server lacks beside an error that may be due to it.
@@ -46,7 +47,7 @@ func brief(sql string) string {
 }
 
 // secretive is where passwords begin: of foreign servers, subscriptions, roles.
-var secretive = regexp.MustCompile(`(?is)\bOPTIONS\s*\(|\bCONNECTION\s+'|\bPASSWORD\s+'`)
+var secretive = lazy.Compile(`(?is)\bOPTIONS\s*\(|\bCONNECTION\s+'|\bPASSWORD\s+'`)
 
 func oneLine(s string, most int) string {
 	s = strings.Join(strings.Fields(s), " ")

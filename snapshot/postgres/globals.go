@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // What pg_dumpall --globals-only writes: roles, who is a member of whom, their
@@ -57,16 +58,16 @@ func unquoted(sql string) string {
 }
 
 var (
-	createRole   = regexp.MustCompile(`(?is)^CREATE\s+(?:ROLE|USER|GROUP)\s+` + identPattern + `(.*)$`)
-	alterRole    = regexp.MustCompile(`(?is)^ALTER\s+(?:ROLE|USER)\s+` + identPattern + `\s+(?:WITH\s+)?((?:NO)?(?:SUPERUSER|INHERIT|CREATEROLE|CREATEDB|LOGIN|REPLICATION|BYPASSRLS)\b.*|CONNECTION\s+LIMIT\b.*|(?:ENCRYPTED\s+)?PASSWORD\b.*|VALID\s+UNTIL\b.*)$`)
-	roleSettings = regexp.MustCompile(`(?is)^ALTER\s+(?:ROLE|USER)\s+(?:(ALL)|` + identPattern + `)\s+(?:IN\s+DATABASE\s+` + identPattern + `\s+)?(SET\s+([\w.]+|"[^"]+")[\s=].*|RESET\s.*)$`)
-	grantRole    = regexp.MustCompile(`(?is)^GRANT\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)\s+TO\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)(\s+WITH\s.*?)?(\s+GRANTED\s+BY\s+.*)?$`)
-	ofServer     = regexp.MustCompile(`(?is)^(DROP|COMMENT\s+ON|SECURITY\s+LABEL\s.*?\bON)\s+(ROLE|USER|TABLESPACE)\b|^(GRANT|REVOKE)\s.*?\bON\s+TABLESPACE\b|^ALTER\s+TABLESPACE\b`)
-	onParameter  = regexp.MustCompile(`(?is)^(?:GRANT|REVOKE)\s.*?\bON\s+PARAMETER\s+` + identPattern)
-	asks         = regexp.MustCompile(`(?is)^SELECT\s`)
-	tablespace   = regexp.MustCompile(`(?is)^CREATE\s+TABLESPACE\s+` + identPattern)
+	createRole   = lazy.Compile(`(?is)^CREATE\s+(?:ROLE|USER|GROUP)\s+` + identPattern + `(.*)$`)
+	alterRole    = lazy.Compile(`(?is)^ALTER\s+(?:ROLE|USER)\s+` + identPattern + `\s+(?:WITH\s+)?((?:NO)?(?:SUPERUSER|INHERIT|CREATEROLE|CREATEDB|LOGIN|REPLICATION|BYPASSRLS)\b.*|CONNECTION\s+LIMIT\b.*|(?:ENCRYPTED\s+)?PASSWORD\b.*|VALID\s+UNTIL\b.*)$`)
+	roleSettings = lazy.Compile(`(?is)^ALTER\s+(?:ROLE|USER)\s+(?:(ALL)|` + identPattern + `)\s+(?:IN\s+DATABASE\s+` + identPattern + `\s+)?(SET\s+([\w.]+|"[^"]+")[\s=].*|RESET\s.*)$`)
+	grantRole    = lazy.Compile(`(?is)^GRANT\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)\s+TO\s+(` + identPattern + `(?:\s*,\s*` + identPattern + `)*)(\s+WITH\s.*?)?(\s+GRANTED\s+BY\s+.*)?$`)
+	ofServer     = lazy.Compile(`(?is)^(DROP|COMMENT\s+ON|SECURITY\s+LABEL\s.*?\bON)\s+(ROLE|USER|TABLESPACE)\b|^(GRANT|REVOKE)\s.*?\bON\s+TABLESPACE\b|^ALTER\s+TABLESPACE\b`)
+	onParameter  = lazy.Compile(`(?is)^(?:GRANT|REVOKE)\s.*?\bON\s+PARAMETER\s+` + identPattern)
+	asks         = lazy.Compile(`(?is)^SELECT\s`)
+	tablespace   = lazy.Compile(`(?is)^CREATE\s+TABLESPACE\s+` + identPattern)
 
-	createdObject = regexp.MustCompile(`(?is)^(CREATE|ALTER)\s+(OR\s+REPLACE\s+)?(UNLOGGED\s+|FOREIGN\s+|MATERIALIZED\s+|EVENT\s+|UNIQUE\s+)?(TABLE|VIEW|INDEX|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN|SEQUENCE|SCHEMA|TRIGGER|PUBLICATION|SERVER|OPERATOR|RULE|POLICY)\b|^INSERT\s`)
+	createdObject = lazy.Compile(`(?is)^(CREATE|ALTER)\s+(OR\s+REPLACE\s+)?(UNLOGGED\s+|FOREIGN\s+|MATERIALIZED\s+|EVENT\s+|UNIQUE\s+)?(TABLE|VIEW|INDEX|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN|SEQUENCE|SCHEMA|TRIGGER|PUBLICATION|SERVER|OPERATOR|RULE|POLICY)\b|^INSERT\s`)
 )
 
 // isGlobal tells what is said of the server from what is said of a database.
@@ -110,7 +111,7 @@ func (r *restore) global(ctx context.Context, c *pgx.Conn, sql string) error {
 	return nil // dropped, commented on, labelled: nothing that a migration meets
 }
 
-var grantLists = regexp.MustCompile(`(?is)^GRANT\s+(.*?)\s+TO\s+(.*?)(?:\s+WITH\s+(.*?))?(?:\s+GRANTED\s+BY\s+.*)?$`)
+var grantLists = lazy.Compile(`(?is)^GRANT\s+(.*?)\s+TO\s+(.*?)(?:\s+WITH\s+(.*?))?(?:\s+GRANTED\s+BY\s+.*)?$`)
 
 func names(list string) (all []string) {
 	for _, n := range listed.FindAllString(list, -1) {
@@ -123,9 +124,9 @@ func names(list string) (all []string) {
 // of it, or could be made into one (CREATEROLE grants itself the programs and
 // files of the server before 16).
 var (
-	given             = regexp.MustCompile(`(?i)\b(NO)?(LOGIN|INHERIT|BYPASSRLS)\b|\bCONNECTION\s+LIMIT\s+-?\d+`)
-	refusedAttributes = regexp.MustCompile(`(?i)\b(SUPERUSER|CREATEROLE|CREATEDB|REPLICATION)\b`)
-	quotedText        = regexp.MustCompile(`'(?:[^']|'')*'`)
+	given             = lazy.Compile(`(?i)\b(NO)?(LOGIN|INHERIT|BYPASSRLS)\b|\bCONNECTION\s+LIMIT\s+-?\d+`)
+	refusedAttributes = lazy.Compile(`(?i)\b(SUPERUSER|CREATEROLE|CREATEDB|REPLICATION)\b`)
+	quotedText        = lazy.Compile(`'(?:[^']|'')*'`)
 )
 
 func (r *restore) role(ctx context.Context, c *pgx.Conn, name, attributes string) error {
@@ -168,7 +169,7 @@ func (r *restore) asTheyAre() {
 // Others read files, run programs or connect elsewhere.
 var predefined = []string{"pg_read_all_data", "pg_write_all_data", "pg_monitor", "pg_read_all_settings", "pg_read_all_stats", "pg_stat_scan_tables", "pg_signal_backend", "pg_checkpoint", "pg_maintain"}
 
-var memberOption = regexp.MustCompile(`(?i)\b(ADMIN|INHERIT|SET)\s+(OPTION|TRUE|FALSE)\b`)
+var memberOption = lazy.Compile(`(?i)\b(ADMIN|INHERIT|SET)\s+(OPTION|TRUE|FALSE)\b`)
 
 func (r *restore) members(ctx context.Context, c *pgx.Conn, of, who []string, with string) error {
 	if r.s.guest() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // What is different on a server that somebody else runs: every name begins with
@@ -134,7 +134,7 @@ func (s *Server) setGuestOwner(ctx context.Context, c *pgx.Conn) error {
 
 // within are statements on what lives in one database alone, and that may take
 // a superuser: for these the account stands in, where it is one.
-var within = regexp.MustCompile(`(?is)^((CREATE(\s+OR\s+REPLACE)?|ALTER|COMMENT\s+ON)\s+(EVENT\s+TRIGGER|FOREIGN\s+DATA\s+WRAPPER|SERVER|USER\s+MAPPING|PUBLICATION|FUNCTION|PROCEDURE|AGGREGATE|` +
+var within = lazy.Compile(`(?is)^((CREATE(\s+OR\s+REPLACE)?|ALTER|COMMENT\s+ON)\s+(EVENT\s+TRIGGER|FOREIGN\s+DATA\s+WRAPPER|SERVER|USER\s+MAPPING|PUBLICATION|FUNCTION|PROCEDURE|AGGREGATE|` +
 	`OPERATOR|TYPE|CAST|(TRUSTED\s+)?(PROCEDURAL\s+)?LANGUAGE|ACCESS\s+METHOD|TEXT\s+SEARCH|TRANSFORM|SCHEMA|EXTENSION)\b` +
 	`|(GRANT|REVOKE)\s[^;]*\sON\s+(ALL\s|SCHEMA\s|FUNCTION\s|PROCEDURE\s|LANGUAGE\s|FOREIGN\s|TYPE\s|TABLE\s|SEQUENCE\s))`)
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // What a restore leaves out, by name: each line of the manifest's list says what
@@ -62,26 +62,26 @@ func (r *restore) nameLeftOut(a *archive.Archive) {
 	}
 }
 
-var inTablespace = regexp.MustCompile(`\bTABLESPACE = ` + identPattern)
+var inTablespace = lazy.Compile(`\bTABLESPACE = ` + identPattern)
 
 var (
-	drops        = regexp.MustCompile(`(?is)^(DROP\s|ALTER\s.*\s(DROP|DETACH\s+PARTITION)\s|SELECT\s+pg_catalog\.lo_unlink\()`)
-	privileges   = regexp.MustCompile(`(?is)^(GRANT|REVOKE)\s.*?\sON\s+(.*?)\s+(TO|FROM)\s`)
-	notThere     = regexp.MustCompile(`^(?:relation|table|view|sequence|function|procedure|routine|aggregate|schema|type|column|constraint|index|trigger|rule|policy|operator|cast|collation|server|language|text search \w+|extension|event trigger|publication|foreign-data wrapper|access method|domain|materialized view|foreign table|large object)\b.* does not exist$|^(?:function|type) .* does not exist$`)
-	noRelation   = regexp.MustCompile(`^relation "(.+)" does not exist$`)
-	noFunction   = regexp.MustCompile(`^function (.+) does not exist$`)
-	noTablespace = regexp.MustCompile(`tablespace "(.+)" does not exist`)
-	noWrapper    = regexp.MustCompile(`^foreign-data wrapper "(.+)" does not exist$`)
-	noCollation  = regexp.MustCompile(`^collation "(.+)" for encoding "\w+" does not exist$`)
-	noMethod     = regexp.MustCompile(`^compression method (\w+) not supported$`)
-	emptyView    = regexp.MustCompile(`^materialized view "(.+)" has not been populated$`)
-	setsOn       = regexp.MustCompile(`(?is)^ALTER\s+(?:DATABASE|ROLE)\s.*?\sSET\s+"?([\w.]+)`)
-	badSetting   = regexp.MustCompile(`^(unrecognized configuration parameter|invalid value for parameter|invalid configuration parameter name|permission denied to set parameter|parameter) "`)
-	eventTrigger = regexp.MustCompile(`(?is)^CREATE\s+EVENT\s+TRIGGER\s+` + identPattern)
-	setval       = regexp.MustCompile(`(?is)^SELECT\s+pg_catalog\.setval\('(.*?)'`)
-	copyTo       = regexp.MustCompile(`(?is)^COPY\s+((?:` + identPattern + `\.)?` + identPattern + `)`)
-	needsPreload = regexp.MustCompile(`must be (pre)?loaded (via|using|with) |can only be loaded via shared_preload_libraries|shared_preload_libraries`)
-	needsOther   = regexp.MustCompile(`^required extension "(.+)" is not installed$`)
+	drops        = lazy.Compile(`(?is)^(DROP\s|ALTER\s.*\s(DROP|DETACH\s+PARTITION)\s|SELECT\s+pg_catalog\.lo_unlink\()`)
+	privileges   = lazy.Compile(`(?is)^(GRANT|REVOKE)\s.*?\sON\s+(.*?)\s+(TO|FROM)\s`)
+	notThere     = lazy.Compile(`^(?:relation|table|view|sequence|function|procedure|routine|aggregate|schema|type|column|constraint|index|trigger|rule|policy|operator|cast|collation|server|language|text search \w+|extension|event trigger|publication|foreign-data wrapper|access method|domain|materialized view|foreign table|large object)\b.* does not exist$|^(?:function|type) .* does not exist$`)
+	noRelation   = lazy.Compile(`^relation "(.+)" does not exist$`)
+	noFunction   = lazy.Compile(`^function (.+) does not exist$`)
+	noTablespace = lazy.Compile(`tablespace "(.+)" does not exist`)
+	noWrapper    = lazy.Compile(`^foreign-data wrapper "(.+)" does not exist$`)
+	noCollation  = lazy.Compile(`^collation "(.+)" for encoding "\w+" does not exist$`)
+	noMethod     = lazy.Compile(`^compression method (\w+) not supported$`)
+	emptyView    = lazy.Compile(`^materialized view "(.+)" has not been populated$`)
+	setsOn       = lazy.Compile(`(?is)^ALTER\s+(?:DATABASE|ROLE)\s.*?\sSET\s+"?([\w.]+)`)
+	badSetting   = lazy.Compile(`^(unrecognized configuration parameter|invalid value for parameter|invalid configuration parameter name|permission denied to set parameter|parameter) "`)
+	eventTrigger = lazy.Compile(`(?is)^CREATE\s+EVENT\s+TRIGGER\s+` + identPattern)
+	setval       = lazy.Compile(`(?is)^SELECT\s+pg_catalog\.setval\('(.*?)'`)
+	copyTo       = lazy.Compile(`(?is)^COPY\s+((?:` + identPattern + `\.)?` + identPattern + `)`)
+	needsPreload = lazy.Compile(`must be (pre)?loaded (via|using|with) |can only be loaded via shared_preload_libraries|shared_preload_libraries`)
+	needsOther   = lazy.Compile(`^required extension "(.+)" is not installed$`)
 )
 
 func needsMissing(missing []string, message string) bool {
@@ -145,7 +145,7 @@ func (r *restore) forgiven(message, sql string) (reason string, ok bool) {
 
 // opensServer is a grant on functions of the server that read and write its
 // files: the migrating role is a member of every role, and must not get at them.
-var opensServer = regexp.MustCompile(`(?is)^GRANT\s[^;]*?\sON\s+(?:FUNCTION|ROUTINE|PROCEDURE)\s+(?:pg_catalog\.)?(pg_read_\w*file|pg_ls_\w+|pg_stat_file|lo_import|lo_export|pg_file_\w+|pg_logdir_ls)\b`)
+var opensServer = lazy.Compile(`(?is)^GRANT\s[^;]*?\sON\s+(?:FUNCTION|ROUTINE|PROCEDURE)\s+(?:pg_catalog\.)?(pg_read_\w*file|pg_ls_\w+|pg_stat_file|lo_import|lo_export|pg_file_\w+|pg_logdir_ls)\b`)
 
 func leftGrant(function string) string {
 	return "privileges on the function " + function + ": that leads out of the database"
@@ -171,7 +171,7 @@ func (l *loader) standInFor(ctx context.Context, what string) error {
 	return l.wrapper(ctx, name)
 }
 
-var createServer = regexp.MustCompile(`(?is)^CREATE\s+SERVER\s.*?\sFOREIGN\s+DATA\s+WRAPPER\s+` + identPattern)
+var createServer = lazy.Compile(`(?is)^CREATE\s+SERVER\s.*?\sFOREIGN\s+DATA\s+WRAPPER\s+` + identPattern)
 
 // wrapper makes a foreign-data wrapper that does nothing, so that servers and
 // foreign tables of an extension that is missing can be there.
@@ -186,9 +186,9 @@ func (l *loader) wrapper(ctx context.Context, name string) error {
 	return err
 }
 
-var userMapping = regexp.MustCompile(`(?is)^CREATE\s+USER\s+MAPPING\s+(?:IF\s+NOT\s+EXISTS\s+)?FOR\s+` + identPattern + `\s+SERVER\s+` + identPattern)
+var userMapping = lazy.Compile(`(?is)^CREATE\s+USER\s+MAPPING\s+(?:IF\s+NOT\s+EXISTS\s+)?FOR\s+` + identPattern + `\s+SERVER\s+` + identPattern)
 
-var secretOption = regexp.MustCompile(`(?is)("?\w*(?:pass|pwd|secret|token|key|cred)\w*"?\s+)'(?:[^']|'')*'`)
+var secretOption = lazy.Compile(`(?is)("?\w*(?:pass|pwd|secret|token|key|cred)\w*"?\s+)'(?:[^']|'')*'`)
 
 // withoutSecrets takes the passwords out of a user mapping: a migration that
 // reads or writes a foreign table must not reach the server behind it.
@@ -206,7 +206,7 @@ func (r *restore) withoutSecrets(sql string) string {
 	return clean
 }
 
-var refresh = regexp.MustCompile(`(?is)^REFRESH\s+MATERIALIZED\s+VIEW\s+(?:CONCURRENTLY\s+)?((?:` + identPattern + `\.)?` + identPattern + `)$`)
+var refresh = lazy.Compile(`(?is)^REFRESH\s+MATERIALIZED\s+VIEW\s+(?:CONCURRENTLY\s+)?((?:` + identPattern + `\.)?` + identPattern + `)$`)
 
 // refresh fills a materialized view, unless that would read from another
 // server.

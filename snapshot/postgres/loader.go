@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // loader runs the statements of a dump over one connection, as the migrating
@@ -76,28 +77,28 @@ func (l *loader) asAdmin(ctx context.Context, f func(c *pgx.Conn) error) (err er
 const identPattern = `("(?:[^"]|"")+"|[\w$\x{80}-\x{10ffff}]+)`
 
 var (
-	ownerTo         = regexp.MustCompile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
-	schemaOwner     = regexp.MustCompile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
-	grantee         = regexp.MustCompile(`(?is)^(?:GRANT|REVOKE)\s.*\s(?:TO|FROM)\s+` + identPattern + `(?:\s+WITH\s+[A-Z ]+)?$`)
-	sessionRole     = regexp.MustCompile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
-	storedStats     = regexp.MustCompile(`^SELECT \* FROM pg_catalog\.pg_restore_(relation|attribute|extended)_stats\(`)
-	wholeDatabase   = regexp.MustCompile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
-	alterDatabase   = regexp.MustCompile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+(.*)$`)
-	roleDatabase    = regexp.MustCompile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
-	onDatabase      = regexp.MustCompile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
-	subscription    = regexp.MustCompile(`(?is)^(CREATE|ALTER|COMMENT\s+ON|DROP)\s+SUBSCRIPTION\s+(?:IF\s+EXISTS\s+)?` + identPattern)
-	label           = regexp.MustCompile(`(?is)^SECURITY\s+LABEL\s+(?:FOR\s+` + identPattern + `\s+)?ON\s+(.*?)\s+IS\s`)
-	tablespaces     = regexp.MustCompile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$`)
-	setting         = regexp.MustCompile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
-	extension       = regexp.MustCompile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
-	copyIn          = regexp.MustCompile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
-	createSchema    = regexp.MustCompile(`(?i)^CREATE\s+SCHEMA\s`)
-	insert          = regexp.MustCompile(`(?i)^INSERT\s+INTO\s`)
-	commentOn       = regexp.MustCompile(`(?is)^COMMENT\s+ON\s+EXTENSION\s`)
-	noSuchExtension = regexp.MustCompile(`^extension "(.+)" does not exist$`)
-	noRole          = regexp.MustCompile(`^role "(.+)" does not exist$`)
-	noSetting       = regexp.MustCompile(`^unrecognized configuration parameter "(.+)"$`)
-	noExtension     = regexp.MustCompile(`^extension "(.+)" is not available$|^could not open extension control file ".*/(.+)\.control"`)
+	ownerTo         = lazy.Compile(`(?is)^ALTER\s.*\sOWNER\s+TO\s+` + identPattern + `$`)
+	schemaOwner     = lazy.Compile(`(?is)^ALTER\s+SCHEMA\s+` + identPattern + `\s+OWNER\s`)
+	grantee         = lazy.Compile(`(?is)^(?:GRANT|REVOKE)\s.*\s(?:TO|FROM)\s+` + identPattern + `(?:\s+WITH\s+[A-Z ]+)?$`)
+	sessionRole     = lazy.Compile(`(?is)^(SET\s+(SESSION\s+AUTHORIZATION|ROLE)\b|RESET\s+(SESSION\s+AUTHORIZATION|ROLE)\b)`)
+	storedStats     = lazy.Compile(`^SELECT \* FROM pg_catalog\.pg_restore_(relation|attribute|extended)_stats\(`)
+	wholeDatabase   = lazy.Compile(`(?is)^(CREATE|DROP)\s+DATABASE\b`)
+	alterDatabase   = lazy.Compile(`(?is)^ALTER\s+DATABASE\s+` + identPattern + `\s+(.*)$`)
+	roleDatabase    = lazy.Compile(`(?is)^ALTER\s+ROLE\s+` + identPattern + `\s+IN\s+DATABASE\s+` + identPattern + `\s+`)
+	onDatabase      = lazy.Compile(`(?is)^(COMMENT|GRANT|REVOKE|SECURITY\s+LABEL)\s.*?\bON\s+DATABASE\s`)
+	subscription    = lazy.Compile(`(?is)^(CREATE|ALTER|COMMENT\s+ON|DROP)\s+SUBSCRIPTION\s+(?:IF\s+EXISTS\s+)?` + identPattern)
+	label           = lazy.Compile(`(?is)^SECURITY\s+LABEL\s+(?:FOR\s+` + identPattern + `\s+)?ON\s+(.*?)\s+IS\s`)
+	tablespaces     = lazy.Compile(`(?is)^SET\s+default_tablespace\s*=\s*(.*)$`)
+	setting         = lazy.Compile(`(?is)^SET\s+([\w.]+)\s*(=|TO)`)
+	extension       = lazy.Compile(`(?is)^CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?` + identPattern)
+	copyIn          = lazy.Compile(`(?is)^COPY\s.*\sFROM\s+stdin\b`)
+	createSchema    = lazy.Compile(`(?i)^CREATE\s+SCHEMA\s`)
+	insert          = lazy.Compile(`(?i)^INSERT\s+INTO\s`)
+	commentOn       = lazy.Compile(`(?is)^COMMENT\s+ON\s+EXTENSION\s`)
+	noSuchExtension = lazy.Compile(`^extension "(.+)" does not exist$`)
+	noRole          = lazy.Compile(`^role "(.+)" does not exist$`)
+	noSetting       = lazy.Compile(`^unrecognized configuration parameter "(.+)"$`)
+	noExtension     = lazy.Compile(`^extension "(.+)" is not available$|^could not open extension control file ".*/(.+)\.control"`)
 )
 
 // run executes one statement, or leaves it out and notes why where that
@@ -239,8 +240,8 @@ func (l *loader) exec(ctx context.Context, sql string) error {
 }
 
 var (
-	inFunction = regexp.MustCompile(`\b(?:SQL|PL/pgSQL) function `)
-	unknown    = regexp.MustCompile(` does not exist$`)
+	inFunction = lazy.Compile(`\b(?:SQL|PL/pgSQL) function `)
+	unknown    = lazy.Compile(` does not exist$`)
 )
 
 // lostPath recognises a function of the dump that an index, a constraint or a

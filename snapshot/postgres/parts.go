@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 
 	"github.com/migration-gate/migration-gate/snapshot"
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // part is one dump of the snapshot, opened.
@@ -192,7 +192,7 @@ func (r *restore) restoreParts(ctx context.Context, parts []*part) error {
 
 // lacksTable is what rows without their place are answered with: pg_restore shows
 // no codes.
-var lacksTable = regexp.MustCompile(`(?:relation|column|schema) ".*" (?:of relation ".*" )?does not exist|INSERT has more expressions than target columns`)
+var lacksTable = lazy.Compile(`(?:relation|column|schema) ".*" (?:of relation ".*" )?does not exist|INSERT has more expressions than target columns`)
 
 // fillViews fills the materialized views, which a schema without rows leaves
 // empty and a dump of rows alone does not have. None reads one that was made

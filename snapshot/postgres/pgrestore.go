@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/migration-gate/migration-gate/snapshot/internal/archive"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // cannotRead: this pg_restore is older than the archive.
@@ -237,12 +237,12 @@ func (e restoreError) String() string {
 }
 
 var (
-	tocEntry       = regexp.MustCompile(`^pg_restore: (?:from|in) TOC entry \d+; \d+ \d+ (.*)$`)
-	failedLine     = regexp.MustCompile(`^pg_restore: error: (?:could not execute query: )?(?:ERROR:  )?(.*)$`)
-	existingSchema = regexp.MustCompile(`^schema ".*" already exists$`)
+	tocEntry       = lazy.Compile(`^pg_restore: (?:from|in) TOC entry \d+; \d+ \d+ (.*)$`)
+	failedLine     = lazy.Compile(`^pg_restore: error: (?:could not execute query: )?(?:ERROR:  )?(.*)$`)
+	existingSchema = lazy.Compile(`^schema ".*" already exists$`)
 	// denied is what SQLSTATE 42501 reads like: pg_restore shows no codes.
-	denied     = regexp.MustCompile(`^permission denied |^must be |^[Oo]nly (superusers|roles with) `)
-	copyFailed = regexp.MustCompile(`^COPY failed for table "(.*)": ERROR:  (.*)$`)
+	denied     = lazy.Compile(`^permission denied |^must be |^[Oo]nly (superusers|roles with) `)
+	copyFailed = lazy.Compile(`^COPY failed for table "(.*)": ERROR:  (.*)$`)
 )
 
 // parseRestoreErrors reads the messages of pg_restore (C locale): an entry, an
@@ -310,12 +310,12 @@ func (b *tailBuffer) Write(p []byte) (int, error) {
 func (b *tailBuffer) String() string { return b.head.String() + b.tail.String() }
 
 var (
-	granted    = regexp.MustCompile(`(?m)^(?:GRANT|REVOKE)\s.* (?:TO|FROM) ` + identPattern + `(?: WITH [A-Z ]+)?;$`)
-	authorised = regexp.MustCompile(`(?m)^SET SESSION AUTHORIZATION ` + identPattern)
-	forRole    = regexp.MustCompile(`\bFOR (?:ROLE|USER) ` + identPattern + `.*? (?:TO|FROM) ` + identPattern)
-	mappedUser = regexp.MustCompile(`^CREATE USER MAPPING FOR ` + identPattern)
-	policyTo   = regexp.MustCompile(`(?s)^CREATE POLICY .*? TO (` + identPattern + `(?:, ` + identPattern + `)*)(?: USING \(| WITH CHECK \(|;)`)
-	listed     = regexp.MustCompile(identPattern)
+	granted    = lazy.Compile(`(?m)^(?:GRANT|REVOKE)\s.* (?:TO|FROM) ` + identPattern + `(?: WITH [A-Z ]+)?;$`)
+	authorised = lazy.Compile(`(?m)^SET SESSION AUTHORIZATION ` + identPattern)
+	forRole    = lazy.Compile(`\bFOR (?:ROLE|USER) ` + identPattern + `.*? (?:TO|FROM) ` + identPattern)
+	mappedUser = lazy.Compile(`^CREATE USER MAPPING FOR ` + identPattern)
+	policyTo   = lazy.Compile(`(?s)^CREATE POLICY .*? TO (` + identPattern + `(?:, ` + identPattern + `)*)(?: USING \(| WITH CHECK \(|;)`)
+	listed     = lazy.Compile(identPattern)
 )
 
 // rolesIn lists the roles that an archive names: owners, where they are wanted,

@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // plain restores SQL over the wire: no psql is needed, progress is exact, and
@@ -67,7 +68,7 @@ func (l *loader) stream(ctx context.Context, s *splitter) error {
 
 // copies other things than the rows behind it. It would run as the server's own
 // account.
-var copies = regexp.MustCompile(`(?i)^COPY\b`)
+var copies = lazy.Compile(`(?i)^COPY\b`)
 
 // passesBy: the statement is on another database of a dump of a whole cluster.
 // What is said of roles counts wherever it stands.
@@ -105,11 +106,11 @@ func (l *loader) meta(p piece) error {
 }
 
 var (
-	clientEncoding = regexp.MustCompile(`(?im)^SET client_encoding = '([^']*)'`)
-	createDatabase = regexp.MustCompile(`(?im)^CREATE DATABASE .*$`)
+	clientEncoding = lazy.Compile(`(?im)^SET client_encoding = '([^']*)'`)
+	createDatabase = lazy.Compile(`(?im)^CREATE DATABASE .*$`)
 )
 
-var dbname = regexp.MustCompile(`dbname='((?:[^'\\]|\\.)*)'`)
+var dbname = lazy.Compile(`dbname='((?:[^'\\]|\\.)*)'`)
 
 // connected is the database that \connect names, as pg_dump and pg_dumpall
 // write it.
@@ -153,7 +154,7 @@ func clusterLocale(in io.Reader, database string) (locale, error) {
 	}
 }
 
-var makesDatabase = regexp.MustCompile(`(?is)^CREATE\s+DATABASE\s+` + identPattern)
+var makesDatabase = lazy.Compile(`(?is)^CREATE\s+DATABASE\s+` + identPattern)
 
 func plainLocale(head []byte) locale {
 	if m := createDatabase.Find(head); m != nil {

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // roleSetting is one ALTER ROLE … [IN DATABASE …] SET of a dump.
@@ -33,7 +34,7 @@ func unfit(name string) string {
 	return ""
 }
 
-var altersDatabase = regexp.MustCompile(`(?is)^(SET\s+([\w.]+|"[^"]+")|RESET\b)`)
+var altersDatabase = lazy.Compile(`(?is)^(SET\s+([\w.]+|"[^"]+")|RESET\b)`)
 
 // databaseSetting runs ALTER DATABASE … SET on the restored database, whatever
 // its name was.

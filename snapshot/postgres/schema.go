@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/migration-gate/migration-gate/snapshot"
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // Schema reads every object that a migration can make, in the spelling of the
@@ -57,7 +57,7 @@ func (d *Database) Schema(ctx context.Context) (snapshot.Schema, error) {
 	return schema, nil
 }
 
-var collationName = regexp.MustCompile(`([\w.]+|nullif\([^)]*\))::regcollation`)
+var collationName = lazy.Compile(`([\w.]+|nullif\([^)]*\))::regcollation`)
 
 // expand replaces what the queries have in common, and what differs by version.
 func (s *Server) expand(sql string) string {

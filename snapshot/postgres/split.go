@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
+
+	"github.com/migration-gate/migration-gate/snapshot/internal/lazy"
 )
 
 // piece is one thing of a plain dump: a statement, or a psql command.
@@ -179,7 +180,7 @@ func (s *splitter) next() (piece, error) {
 }
 
 // conforming is a statement that sets how backslashes in plain quotes are read.
-var conforming = regexp.MustCompile(`(?i)^SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(\w+)`)
+var conforming = lazy.Compile(`(?i)^SET\s+(?:SESSION\s+|LOCAL\s+)?standard_conforming_strings\s*(?:=|TO)\s*'?(\w+)`)
 
 // heed keeps what a statement that runs means for those behind it.
 func (s *splitter) heed(sql string) {
