@@ -40,6 +40,9 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	if r.s.guest() || reachesOut(a) {
 		entries, apart = delicate(a, r.s.guest())
 	}
+	if slices.ContainsFunc(a.Entries, func(e archive.Entry) bool { return isRefresh(&e) }) {
+		entries, apart = listenersLast(entries, apart)
+	}
 	first, later := r.stages(entries)
 	r.track.stage(stageRows)
 	if err := r.runRestore(ctx, path, first, len(first) < len(a.Entries), r.setup()); err != nil {
@@ -59,7 +62,7 @@ func (r *restore) pgRestore(ctx context.Context, a *archive.Archive) error {
 	return r.loading(ctx, func(l *loader) error {
 		w := newWire(a)
 		w.l = l
-		for _, want := range []func(*archive.Entry) bool{isPlain, isACL, isLate} {
+		for _, want := range []func(*archive.Entry) bool{isPlain, isACL, isRefresh, isListener} {
 			if err := w.pass(ctx, apart, want); err != nil {
 				return err
 			}
@@ -137,11 +140,11 @@ func delicate(a *archive.Archive, guest bool) (rest, apart []archive.Entry) {
 	for _, e := range a.Entries {
 		about, _, _ := strings.Cut(e.Tag, " ")
 		switch {
-		case e.Desc == "USER MAPPING", e.Desc == "MATERIALIZED VIEW DATA", grantsServer(&e):
+		case e.Desc == "USER MAPPING", isRefresh(&e), grantsServer(&e):
 			apart = append(apart, e)
 		case !guest:
 			rest = append(rest, e)
-		case isACL(&e), isLate(&e) && e.Desc != "MATERIALIZED VIEW DATA", e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
+		case isACL(&e), isListener(&e), e.Desc == "POLICY", e.Desc == "PUBLICATION", e.Desc == "PUBLICATION TABLE",
 			e.Desc == "PUBLICATION TABLES IN SCHEMA", e.Desc == "USER MAPPING", e.Desc == "EXTENSION",
 			e.Desc == "COMMENT" && slices.Contains([]string{"POLICY", "PUBLICATION", "EXTENSION"}, about):
 			apart = append(apart, e)
@@ -150,6 +153,19 @@ func delicate(a *archive.Archive, guest bool) (rest, apart []archive.Entry) {
 		}
 	}
 	return rest, apart
+}
+
+// listenersLast takes event triggers out of what pg_restore restores.
+func listenersLast(entries, apart []archive.Entry) (rest, last []archive.Entry) {
+	last = apart
+	for _, e := range entries {
+		if isListener(&e) {
+			last = append(last, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	return rest, last
 }
 
 // written makes a temporary file of a text.

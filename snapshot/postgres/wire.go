@@ -53,7 +53,10 @@ func (r *restore) overWire(ctx context.Context, p *part) error {
 		if err := w.pass(ctx, a.Entries, isACL); err != nil {
 			return err
 		}
-		return w.pass(ctx, a.Entries, isLate)
+		if err := w.pass(ctx, a.Entries, isRefresh); err != nil {
+			return err
+		}
+		return w.pass(ctx, a.Entries, isListener)
 	})
 }
 
@@ -101,8 +104,14 @@ func newWire(a *archive.Archive) *wire {
 
 func isACL(e *archive.Entry) bool { return e.Desc == "ACL" || e.Desc == "DEFAULT ACL" }
 
-func isLate(e *archive.Entry) bool {
-	return e.Desc == "MATERIALIZED VIEW DATA" || e.Desc == "EVENT TRIGGER" || e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EVENT TRIGGER ")
+func isLate(e *archive.Entry) bool { return isRefresh(e) || isListener(e) }
+
+func isRefresh(e *archive.Entry) bool { return e.Desc == "MATERIALIZED VIEW DATA" }
+
+// isListener: event triggers come last of all. Where pg_restore creates them, they
+// hear of the materialized views that are filled after them, or at the same time.
+func isListener(e *archive.Entry) bool {
+	return e.Desc == "EVENT TRIGGER" || e.Desc == "COMMENT" && strings.HasPrefix(e.Tag, "EVENT TRIGGER ")
 }
 
 func isObjects(e *archive.Entry) bool { return e.Desc == "BLOB METADATA" }
