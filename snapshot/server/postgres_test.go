@@ -359,7 +359,7 @@ SET ROLE chief;
 RESET ROLE;
 CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN CREATE ROLE from_within; END';
 CREATE TABLE public.u AS SELECT current_user AS who;
-COPY public.u TO PROGRAM 'touch `+file+`.touched';
+DO $$ BEGIN EXECUTE 'COPY public.u TO PROGRAM ''touch `+file+`.touched'''; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$;
 DO $$ BEGIN SET LOCAL ROLE chief; CREATE ROLE intruder2; EXCEPTION WHEN OTHERS THEN NULL; END $$;
 DO $$ BEGIN PERFORM public.f(); EXCEPTION WHEN OTHERS THEN NULL; END $$;
 -- PostgreSQL database dump complete
