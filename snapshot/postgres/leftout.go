@@ -219,7 +219,8 @@ func (l *loader) refresh(ctx context.Context, sql, name string) error {
 				AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 		SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c JOIN reads USING (oid) WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1`, name).Scan(&foreign)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return l.exec(ctx, sql)
+		// A dump as SQL makes event triggers before this, and so does a schema alone.
+		return l.unheard(ctx, func() error { return l.exec(ctx, sql) })
 	}
 	if err != nil {
 		return err

@@ -57,6 +57,26 @@ func (l *loader) unseen(ctx context.Context) {
 	_, _ = l.c.Exec(ctx, "SET session_replication_role = replica")
 }
 
+// unheard runs f unseen, and leaves the session as it was: the dump may have set
+// that itself.
+func (l *loader) unheard(ctx context.Context, f func() error) error {
+	if l.c.PgConn().TxStatus() != 'I' { // to be refused would end the transaction
+		return f()
+	}
+	var was string
+	if err := l.c.QueryRow(ctx, "SELECT pg_catalog.current_setting('session_replication_role')").Scan(&was); err != nil {
+		return err
+	}
+	if _, err := l.c.Exec(ctx, "SET session_replication_role = replica"); err != nil {
+		return f() // not this account's to set
+	}
+	err := f()
+	if _, e := l.c.Exec(ctx, "SET session_replication_role = "+was); err == nil {
+		err = e
+	}
+	return err
+}
+
 // asAdmin runs f on a session that is the administrator's: this very one, or,
 // where the migrating role is on its own, another.
 func (l *loader) asAdmin(ctx context.Context, f func(c *pgx.Conn) error) (err error) {
