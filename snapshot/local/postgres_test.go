@@ -188,7 +188,8 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(500*time.Millisecond, func() { squatter.Close() })
+	// Longer than a server takes to find out, as often as it is tried.
+	time.AfterFunc(1500*time.Millisecond, func() { squatter.Close() })
 	again, err := p.Attach(ctx, target.Handle)
 	if err == nil {
 		t.Errorf("attached to a server that does not run: %v", again)

@@ -55,6 +55,13 @@ func TestALargeRestoreRestartsTheServer(t *testing.T) {
 				return base, stages, err
 			}
 
+			if _, _, err := s.Restore(ctx, open(t, good), "small", postgres.RestoreOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if now := mustQuery(t, admin, settings)[0]; now[3] != before[3] {
+				t.Error("the server was restarted for a small dump")
+			}
+
 			base, stages, err := restore(good, "base")
 			if err != nil {
 				t.Fatal(err)
