@@ -120,6 +120,9 @@ func (x *examination) others(ctx context.Context) bool {
 	return provisioner[*local.Provisioner](x.fleet).Offer(ctx, x.spec()).OK
 }
 
+// serverProgram is what an engine's server is called, which tells it from its client.
+var serverProgram = map[string]string{snapshot.Postgres: "postgres", snapshot.MySQL: "mysqld", snapshot.MariaDB: "mariadbd"}
+
 // local lists the server binaries of every product.
 func (x *examination) local(ctx context.Context) []symptom {
 	s, _ := x.offered(ctx, "local")
@@ -138,7 +141,7 @@ func (x *examination) local(ctx context.Context) []symptom {
 		all[engine] = append([]local.Binaries{}, found...)
 		if o := p.Offer(ctx, snapshot.Spec{Engine: engine}); engine != x.cmd.Engine && !o.OK && o.Help != "" {
 			others = append(others, symptom{
-				Area: "program", Name: engine, Status: statusInfo, Detail: o.Detail, Remedy: "where checks of it are wanted without a container, install " + o.Help,
+				Area: "program", Name: serverProgram[engine], Status: statusInfo, Detail: o.Detail, Remedy: "where checks of it are wanted without a container, install " + o.Help,
 			})
 		}
 		for _, b := range found {

@@ -94,6 +94,14 @@ func TestDoctorHasARemedyForEachFinding(t *testing.T) {
 		a := newApp(Env{Stdout: &out, Stderr: &out, Dir: t.TempDir()}, config.NewEnv([]string{"PATH=" + t.TempDir()}), &config.Parsed{}, config.Global{Progress: "none"})
 		c := &doctorCmd{Migrations: config.Migrations{Engine: engine, Dir: "migrations", Layout: "auto"}, Server: config.Server{Target: "auto", Production: config.Production{ServerVersion: "96"}}}
 		found := a.diagnose(t.Context(), c).Found
+		seen := map[string]bool{}
+		for _, s := range found {
+			if name := s.Area + " " + s.Name; seen[name] {
+				t.Errorf("%s: two findings are called %s", engine, name)
+			} else {
+				seen[name] = true
+			}
+		}
 		x := &examination{app: a, cmd: c, fleet: a.fleet(c.Server, "")}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
