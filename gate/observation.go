@@ -65,6 +65,8 @@ const (
 type Unmeasured struct {
 	// What, a few words, lower case: "locks", "durations", "everything but the files".
 	What string `json:"what"`
+	// File that it is about, relative to the repository's top; "" for the change as a whole.
+	File string `json:"file,omitempty"`
 	// Why, and the way out, each one clause without a full stop.
 	Why    string `json:"why"`
 	Remedy string `json:"remedy,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func (a *app) detect(ctx context.Context, m config.Migrations) (*changeset.Chang
 	if err == nil {
 		a.toolConfigs(change)
 		a.unseen = append(append(a.elsewhere(ctx, opt, change), skipped(change)...), caveats(change)...)
-		a.unseen = append(a.unseen, aside(change)...)
+		a.unseen = append(append(a.unseen, lateReversals(change)...), callbacks(change)...)
 	}
 	return change, err
 }
@@ -90,32 +91,41 @@ func caveats(change *changeset.Change) (all []gate.Unmeasured) {
 	for _, m := range change.Added {
 		if up := m.Up; up.Unrun != "" {
 			all = append(all, gate.Unmeasured{
-				What: up.File, Why: up.Unrun, Remedy: cmp.Or(up.Remedy, "look for what it locks and destroys by reading it: no later change is judged by it"), Accepted: up.Remedy == "",
+				What: up.File, File: up.File, Why: up.Unrun, Remedy: cmp.Or(up.Remedy, "look for what it locks and destroys by reading it: no later change is judged by it"), Accepted: up.Remedy == "",
 			})
 		}
 		if m.Up.Caveat != "" {
-			all = append(all, gate.Unmeasured{What: "how " + change.Layout + " itself ends " + m.Up.File, Why: m.Up.Caveat, Remedy: m.Up.Remedy})
+			all = append(all, gate.Unmeasured{What: "how " + change.Layout + " itself ends " + m.Up.File, File: m.Up.File, Why: m.Up.Caveat, Remedy: m.Up.Remedy})
 		}
 	}
 	return all
 }
 
-// aside tells of files that are the migrations' and that no run of the change's
-// own has to do with: once merged, no later change is judged by them.
-func aside(change *changeset.Change) (all []gate.Unmeasured) {
+// lateReversals tells of down scripts that merged migrations get afterwards: no run
+// of the change's own has to do with them, and no later change is judged by them.
+func lateReversals(change *changeset.Change) (all []gate.Unmeasured) {
 	for _, f := range change.Files {
 		if f.Merged && f.Status == "added" {
 			all = append(all, gate.Unmeasured{
-				What: f.Path, Why: "reverses a merged migration, which this change does not apply, so it is not run", Accepted: true,
+				What: f.Path, File: f.Path, Why: "reverses a merged migration, which this change does not apply, so it is not run", Accepted: true,
 				Remedy: "look for what it destroys: migration-gate lint --all " + f.Path,
 			})
 		}
 	}
+	return all
+}
+
+// callbacks tells of scripts that the tool runs at events which the change has none of.
+func callbacks(change *changeset.Change) (all []gate.Unmeasured) {
 	for _, name := range change.Callbacks {
-		all = append(all, gate.Unmeasured{
+		u := gate.Unmeasured{
 			What: name, Why: "a callback that differs, and nothing that this change applies has it run", Accepted: true,
 			Remedy: "look for what it locks and destroys by reading it; around scripts, change it together with one",
-		})
+		}
+		if _, err := fs.Stat(change.HeadFS, name); err == nil { // not deleted
+			u.File = name
+		}
+		all = append(all, u)
 	}
 	return all
 }

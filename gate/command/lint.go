@@ -104,6 +104,7 @@ func (l *linter) lint(ctx context.Context, p place) error {
 	opt.Offline = l.ci.Provider == ci.None // a laptop may be anywhere, and has its history
 	change, err := changeset.Detect(ctx, opt)
 	var unversioned *changeset.Unversioned
+	var aside []gate.Unmeasured
 	switch {
 	case errors.As(err, &unversioned):
 		l.log.Info("nothing to compare with: every migration is read, and whether a merged one was edited is not known", "no repository at", unversioned.Dir)
@@ -118,12 +119,17 @@ func (l *linter) lint(ctx context.Context, p place) error {
 			l.toolConfigs(change)
 			l.unseen = l.elsewhere(ctx, opt, change)
 		}
+		aside = callbacks(change)
+		if !l.cmd.All { // which judges them
+			aside = append(aside, lateReversals(change)...)
+		}
 	}
 	o := static(change)
 	o.Unreadable = change.Unreadable
 	if len(p.files) == 0 {
 		o.ConfigChanges, o.Unmeasured = l.configChanges, l.unseen
 	}
+	o.Unmeasured = append(slices.Clip(o.Unmeasured), aside...)
 	findings := rule.Judge(o, l.policy).Findings
 	if l.cmd.All || unversioned != nil {
 		h, err := l.history(change)
@@ -146,6 +152,7 @@ func (l *linter) lint(ctx context.Context, p place) error {
 			}
 		}
 		findings = slices.DeleteFunc(findings, func(f gate.Finding) bool { return !wanted[f.File] })
+		o.Unmeasured = slices.DeleteFunc(o.Unmeasured, func(u gate.Unmeasured) bool { return !wanted[u.File] })
 		o.Migrations = slices.DeleteFunc(o.Migrations, func(m gate.Migration) bool {
 			return !wanted[m.Up.File] && (m.Down == nil || !wanted[m.Down.File])
 		})
@@ -189,6 +196,7 @@ func (l *linter) add(change *changeset.Change, o gate.Observation, findings []ga
 	l.all.Migrations = append(l.all.Migrations, o.Migrations...)
 	l.all.Merged = append(l.all.Merged, o.Merged...)
 	l.all.Unreadable = append(l.all.Unreadable, o.Unreadable...)
+	l.all.Unmeasured = append(l.all.Unmeasured, o.Unmeasured...)
 }
 
 // report is the verdict over all of it.

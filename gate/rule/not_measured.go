@@ -17,7 +17,7 @@ func notMeasured(c *change) []gate.Finding {
 			Evidence: map[string]any{"what": u.What, "why": u.Why, "accepted": u.Accepted},
 			Fix:      u.Remedy,
 		}
-		if len(c.Migrations) > 0 {
+		if f.File = u.File; f.File == "" && len(c.Migrations) > 0 {
 			f.File = c.Migrations[0].Up.File
 		}
 		if u.Accepted {
