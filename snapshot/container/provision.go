@@ -118,6 +118,9 @@ func (p *Provisioner) start(ctx context.Context, cli *client.Client, pr *product
 		}
 		r.network = name
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	req := request(name, r, labels, pr.ports)
 	pr.request(&req, spec, offer, password)
 	ctr, err := testcontainers.Run(patient, offer.Place, testcontainers.CustomizeRequest(testcontainers.GenericContainerRequest{ContainerRequest: req}))
