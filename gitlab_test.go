@@ -28,7 +28,7 @@ import (
 // their scripts: testdata/script/gitlab, on every engine.
 func TestGitLab(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("skipped: no bash, which a runner's jobs run in")
+		snapshottest.Missing(t, "the jobs of templates/: a runner runs them in bash, and there is none", "install bash")
 	}
 	t.Run("postgres", func(t *testing.T) {
 		server := snapshottest.Server(t, "")

@@ -339,7 +339,7 @@ func TestWorktreeAndDetachedHead(t *testing.T) {
 // A checkout that belongs to somebody else, as in a job's container.
 func TestForeignOwner(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("not root: cannot give a checkout to another user")
+		t.Skip("not tested: a checkout of another user, which only root can make; to have it tested: run as root")
 	}
 	r := seed(t)
 	r.write("migrations/3_x.up.sql", "SELECT 3;")

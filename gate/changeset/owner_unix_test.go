@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 )
 
 // serve offers a repository over HTTP, by git's own server, to who has the
@@ -26,7 +28,7 @@ func serve(t *testing.T, dir, token string) (url string, refused *atomic.Int32) 
 		Env:  []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1"},
 	}
 	if _, err := os.Stat(backend.Path); err != nil {
-		t.Skipf("fetching with the checkout's token is not tested: this git cannot serve HTTP (install git with git-http-backend): %v", err)
+		snapshottest.Missing(t, "fetching with the checkout's token: this git cannot serve HTTP ("+err.Error()+")", "install a git with git-http-backend")
 	}
 	want := "basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+token))
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -47,7 +49,7 @@ func serve(t *testing.T, dir, token string) (url string, refused *atomic.Int32) 
 // beside the runner's, included for this repository alone.
 func TestContainer(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("not root: cannot give a checkout to another user")
+		t.Skip("not tested: a checkout of another user, which only root can make; to have it tested: run as root")
 	}
 	f := newForge(t)
 	url, refused := serve(t, f.dir, "ghs_token")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/migration-gate/migration-gate/gate/config"
+	"github.com/migration-gate/migration-gate/snapshot/snapshottest"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +19,7 @@ func openTerminal(t *testing.T) (control, tty *os.File) {
 	t.Helper()
 	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("skipped: no pseudo-terminal on this machine: %v", err)
+		snapshottest.Missing(t, "what is shown on a terminal: "+err.Error(), "mount /dev/ptmx")
 	}
 	t.Cleanup(func() { control.Close() })
 	if err := unix.IoctlSetPointerInt(int(control.Fd()), unix.TIOCSPTLCK, 0); err != nil {

@@ -38,7 +38,7 @@ func runTools(t *testing.T, target *snapshot.Target, tool tool) {
 		t.Errorf("a program that is nowhere: error %v, want ErrNoTool", err)
 	}
 	if _, _, err := run(t.Context(), "select 1;"); errors.Is(err, snapshot.ErrNoTool) {
-		t.Skipf("no client programs for this server here: %v", err)
+		t.Skipf("client programs of a server that comes without: %v; they are tested on the servers of this machine's packages", err)
 	}
 	if out, errs, err := run(t.Context(), "select 6*7;\n"); out != "42" || err != nil {
 		t.Errorf(tool.name+" from its input: %q, %q, %v", out, errs, err)

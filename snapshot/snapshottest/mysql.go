@@ -87,7 +87,7 @@ func mysqlOr(tb testing.TB, flavour string, target *snapshot.Target, err error) 
 	switch {
 	case err == nil:
 	case errors.As(err, &none) && os.Getenv("CI") != "true":
-		tb.Skipf("no %s server here: %s (testdata/install.sh mysql mariadb unpacks both)", flavour, none.why)
+		tb.Skipf("not tested on %s: %s; to have it tested: testdata/install.sh mysql mariadb", flavour, none.why)
 	default:
 		tb.Fatalf("no %s server for this test: %v\n(testdata/install.sh mysql mariadb unpacks both; MG_TEST_MYSQL chooses what to test on, now %q)", flavour, err, MySQLFlavours(tb))
 	}

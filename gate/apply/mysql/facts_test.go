@@ -79,7 +79,7 @@ CREATE PROCEDURE alters() BEGIN INSERT INTO b VALUES (50, 1); ALTER TABLE b ADD 
 					return
 				}
 				if opt.MariaDB && c.name == "not analysed by anyone" {
-					t.Skip("MariaDB has no indexes on expressions")
+					t.Skip("there is nothing to test: MariaDB has no indexes on expressions")
 				}
 				for i := range got {
 					if i < len(c.want) && strings.HasSuffix(c.want[i], " ") && strings.HasPrefix(got[i], strings.TrimSpace(c.want[i])) {
