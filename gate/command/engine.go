@@ -62,6 +62,22 @@ type ledgerTable struct {
 	schemaAlone bool
 }
 
+// ledgerOf reads a history table, and whether it stands beside tables without
+// rows where it has none itself.
+func ledgerOf(ctx context.Context, db interface {
+	Ledger(ctx context.Context, table string) (columns []string, rows [][]string, found bool, name string, err error)
+	Catalog(ctx context.Context) (map[string]snapshot.Relation, error)
+}, table string) (ledgerTable, bool, error) {
+	columns, rows, found, name, err := db.Ledger(ctx, table)
+	l := ledgerTable{name: name, columns: columns, rows: rows}
+	if err == nil && found && len(rows) == 0 {
+		var catalog map[string]snapshot.Relation
+		catalog, err = db.Catalog(ctx)
+		l.schemaAlone = schemaAlone(catalog, name)
+	}
+	return l, found, err
+}
+
 // schemaAlone reports whether the tables beside one are there, without a row.
 func schemaAlone(catalog map[string]snapshot.Relation, beside string) bool {
 	others := false

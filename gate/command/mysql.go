@@ -139,14 +139,7 @@ func (b *mysqlBaseline) ledger(ctx context.Context, table string) (ledgerTable, 
 	if db == nil {
 		db = b.base.Database()
 	}
-	columns, rows, found, name, err := db.Ledger(ctx, table)
-	l := ledgerTable{name: name, columns: columns, rows: rows}
-	if err == nil && found && len(rows) == 0 {
-		var catalog map[string]snapshot.Relation
-		catalog, err = db.Catalog(ctx)
-		l.schemaAlone = schemaAlone(catalog, name)
-	}
-	return l, found, err
+	return ledgerOf(ctx, db, table)
 }
 
 func (b *mysqlBaseline) session(ctx context.Context) (observe.Session, error) {
